@@ -1,0 +1,1 @@
+"""Evaluation of tasks in one process, without DDS."""

@@ -1,0 +1,1 @@
+"""Vision-language-action policies behind one protocol; the only room of the core that imports torch."""

@@ -1,0 +1,98 @@
+"""What AMS needs of a policy: its stages one by one, so that each can be cached, replaced or started midway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ams_ros.types import ActionSlice, Float32Array, Observation
+
+DeviceArray = Any
+"""An array on the policy's own device (a torch tensor for pi0); opaque to everybody but the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDescription:
+    """What a policy expects and emits.
+
+    model_id: name and version of the weights, for people.
+    weights_hash: hex digest of the weights, for cache keys.
+    cameras: names of the images it needs, in the order it reads them.
+    joint_names: arm joints it commands, in order.
+    horizon, execute, period: steps per slice, steps to run of them, seconds per step.
+    latent_shape: (horizon, action_dim), float32.
+    denoising_steps: default number of steps from time 1 to time 0.
+    instructions: the tasks it was trained for; empty when it takes free text.
+    """
+
+    model_id: str
+    weights_hash: str
+    cameras: tuple[str, ...]
+    joint_names: tuple[str, ...]
+    horizon: int
+    execute: int
+    period: float
+    latent_shape: tuple[int, int]
+    denoising_steps: int
+    instructions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisionFeatures:
+    """Encoded cameras: by camera name, (tokens, width) on the policy's device."""
+
+    tokens: Mapping[str, DeviceArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PrefixCache:
+    """Keys and values of the prefix (images and instruction), reusable for any number of denoising runs.
+
+    keys, values: per layer (1, kv_heads, prefix_length, head_dim) on the policy's device. Never written to.
+    """
+
+    keys: tuple[DeviceArray, ...]
+    values: tuple[DeviceArray, ...]
+
+
+class Policy(Protocol):
+    """A diffusion or flow policy. Flow time runs from 1 (noise) to 0 (action)."""
+
+    @property
+    def description(self) -> PolicyDescription:
+        """What it expects and emits."""
+        ...
+
+    def encode_cameras(self, observation: Observation) -> VisionFeatures:
+        """Encode every camera of the description. Raises InferenceError when one is missing."""
+        ...
+
+    def build_prefix(self, observation: Observation, features: VisionFeatures) -> PrefixCache:
+        """Run the language model once over image tokens and instruction.
+
+        Raises ConfigurationError for an instruction outside the policy's vocabulary.
+        """
+        ...
+
+    def draw_noise(self, seed: int) -> Float32Array:
+        """Standard normal latent of `latent_shape`; the same seed gives the same noise."""
+        ...
+
+    def denoise(
+        self,
+        observation: Observation,
+        prefix: PrefixCache,
+        latent: Float32Array,
+        start_time: float = 1.0,
+        steps: int | None = None,
+    ) -> Float32Array:
+        """Integrate from `start_time` (0 < t <= 1) to 0 in `steps` steps (default: denoising_steps * start_time).
+
+        Returns every latent, (steps + 1, horizon, action_dim): row 0 is the start, the last row is the action.
+        """
+        ...
+
+    def decode(self, observation: Observation, latent: Float32Array, context_id: str) -> ActionSlice:
+        """Turn the final latent into absolute joint targets (rad) and finger targets (m), within the joint limits."""
+        ...

@@ -1,0 +1,1 @@
+"""What is robot-specific: profile, limits, kinematics."""

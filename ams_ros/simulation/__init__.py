@@ -1,0 +1,1 @@
+"""The simulated robot: MuJoCo arm, tasks and the scripted expert."""

@@ -1,0 +1,1 @@
+"""The task loop, free of ROS."""

@@ -1,0 +1,125 @@
+"""The task loop: infer a slice, execute it, look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ams_ros.errors import AmsError, ConfigurationError
+from ams_ros.robot.protocol import Robot
+from ams_ros.supervision.protocols import Clock, SliceSource
+from ams_ros.supervision.rest import RestDetector, RestThresholds
+from ams_ros.supervision.stop_request import StopRequest
+from ams_ros.types import Mode, Outcome, Phase, TaskProgress, TaskRequest, TaskResult
+
+
+def parse_mode(text: str) -> Mode:
+    """The mode of that name; raises ConfigurationError naming the allowed ones."""
+    try:
+        return Mode(text)
+    except ValueError:
+        raise ConfigurationError("mode", text, ", ".join(mode.value for mode in Mode)) from None
+
+
+def slice_seed(task_seed: int, slice_index: int) -> int:
+    """The noise seed of one slice: distinct per (task seed, slice index), below 2**63."""
+    return (task_seed * 1_000_003 + slice_index) % 2**63
+
+
+class TaskLoop:
+    """Runs one task at a time on any robot and any source of slices; knows neither ROS nor the simulator."""
+
+    def __init__(
+        self,
+        source: SliceSource,
+        robot: Robot,
+        clock: Clock,
+        rest: RestThresholds,
+        on_progress: Callable[[TaskProgress], None],
+    ) -> None:
+        """Keep what a task needs; `on_progress` is called at every change of phase, in the thread of `run`."""
+        self._source, self._robot, self._clock = source, robot, clock
+        self._rest = rest
+        self._on_progress = on_progress
+
+    def run(self, request: TaskRequest, stop: StopRequest) -> TaskResult:
+        """Run a task to its end; whatever goes wrong is told in the result, never raised.
+
+        Ends AT_REST when the policy moves nothing for several slices, BUDGET_SPENT after `step_budget` steps,
+        CANCELED soon after `stop` is requested, FAILED when robot, policy or request cannot be used.
+        """
+        return _TaskRun(self._source, self._robot, self._clock, RestDetector(self._rest), self._on_progress).run(
+            request, stop
+        )
+
+
+class _TaskRun:
+    """The counters of one task."""
+
+    def __init__(
+        self,
+        source: SliceSource,
+        robot: Robot,
+        clock: Clock,
+        rest: RestDetector,
+        on_progress: Callable[[TaskProgress], None],
+    ) -> None:
+        self._source, self._robot, self._clock, self._rest = source, robot, clock, rest
+        self._on_progress = on_progress
+        self._steps = 0
+        self._slices = 0
+        self._inferences = 0
+        self._policy_seconds = 0.0
+
+    def run(self, request: TaskRequest, stop: StopRequest) -> TaskResult:
+        started = self._clock.now()
+        try:
+            outcome, message = self._until_the_end(request, stop)
+        except AmsError as error:
+            outcome, message = Outcome.FAILED, str(error)
+        self._report(Phase.ENDED)
+        return TaskResult(
+            outcome=outcome,
+            message=message,
+            steps=self._steps,
+            inferences=self._inferences,
+            exceptions=0,
+            replays=0,
+            seconds=self._clock.now() - started,
+            policy_seconds=self._policy_seconds,
+        )
+
+    def _until_the_end(self, request: TaskRequest, stop: StopRequest) -> tuple[Outcome, str]:
+        if request.step_budget < 1:
+            raise ConfigurationError("step_budget", request.step_budget, "an integer of at least 1")
+        while not stop.requested:
+            if self._steps >= request.step_budget:
+                return Outcome.BUDGET_SPENT, f"{self._steps} steps run, as many as the budget allows"
+            ending = self._one_slice(request, stop)
+            if ending is not None:
+                return ending
+        return Outcome.CANCELED, stop.reason
+
+    def _one_slice(self, request: TaskRequest, stop: StopRequest) -> tuple[Outcome, str] | None:
+        self._report(Phase.INFERRING)
+        asked = self._clock.now()
+        inference = self._source.infer(request.instruction, slice_seed(request.seed, self._slices))
+        self._policy_seconds += self._clock.now() - asked
+        self._inferences += 1
+        self._slices += 1
+        if stop.requested:
+            return Outcome.CANCELED, stop.reason
+        before = self._robot.joints()
+        self._report(Phase.EXECUTING)
+        steps = min(inference.slice.execute, request.step_budget - self._steps)
+        execution = self._robot.execute(inference.slice.head(steps), stop)
+        self._steps += execution.steps
+        if stop.requested:
+            return Outcome.CANCELED, stop.reason
+        if not execution.completed:
+            return Outcome.FAILED, execution.message
+        if self._rest.observe(before, self._robot.joints()):
+            return Outcome.AT_REST, "the policy has come to rest"
+        return None
+
+    def _report(self, phase: Phase) -> None:
+        self._on_progress(TaskProgress(phase, self._steps, self._slices))

@@ -1,0 +1,209 @@
+"""The vocabulary of AMS: the frozen records that cross every border.
+
+Units are SI throughout: seconds, metres, radians, newtons. A stamp is seconds on the clock of whoever made the
+sample (ROS time in the nodes, simulation time in one process); stamps of one robot are comparable with each other
+and with nothing else. Arrays are never written to after they were put into a record.
+
+Source of the terms: Zheng et al. 2025, "Leveraging OS-Level Primitives for Robotic Action Management".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64Array = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+PixelArray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JointSample:
+    """One reading of the joints.
+
+    names: n joint names, in the order of the arrays.
+    position: (n,) float64, rad for revolute and m for prismatic joints.
+    velocity: (n,) float64, rad/s or m/s; None where the robot does not measure it.
+    effort: (n,) float64, N m or N unless the robot's profile says otherwise; None where it is not measured.
+    """
+
+    stamp: float
+    names: tuple[str, ...]
+    position: Float64Array
+    velocity: Float64Array | None = None
+    effort: Float64Array | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WrenchSample:
+    """One reading of the wrist sensor: force (3,) N and torque (3,) N m, both in `frame`.
+
+    Sign: what the gripper's side of the sensor exerts on the arm's side, gravity of the gripper included.
+    """
+
+    stamp: float
+    frame: str
+    force: Float64Array
+    torque: Float64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraImage:
+    """One picture: pixels (height, width, 3) uint8, RGB, row 0 at the top."""
+
+    camera: str
+    stamp: float
+    pixels: PixelArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """What a policy sees before one inference.
+
+    joints: (dof,) float64, rad, measured arm joints in the profile's order.
+    gripper: measured finger position, m (the profile's gripper joint).
+    images: by camera name.
+    """
+
+    stamp: float
+    instruction: str
+    joints: Float64Array
+    gripper: float
+    images: Mapping[str, CameraImage]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActionSlice:
+    """The contiguous action steps of one inference (paper, section 2).
+
+    joints: (horizon, dof) float64, rad, absolute joint targets; row k is to be reached (k + 1) * period after start.
+    gripper: (horizon,) float64, m, finger targets, each commanded when its step begins.
+    period: seconds per step.
+    execute: how many leading steps the policy wants run before it is asked again, 1..horizon.
+    context_id: names the inference this came from, unique per model process.
+    """
+
+    joints: Float64Array
+    gripper: Float64Array
+    period: float
+    execute: int
+    context_id: str
+
+    def __post_init__(self) -> None:
+        """Refuse a slice whose parts do not fit together or that holds a number that is not finite."""
+        if self.joints.ndim != 2 or self.gripper.shape != (len(self.joints),):
+            raise ValueError(
+                f"action slice: joints {self.joints.shape} and gripper {self.gripper.shape}, "
+                "expected (horizon, dof) and (horizon,)"
+            )
+        if not 1 <= self.execute <= self.horizon:
+            raise ValueError(f"action slice: execute {self.execute}, expected 1..{self.horizon}")
+        if not self.period > 0.0:
+            raise ValueError(f"action slice: period {self.period} s, expected more than 0")
+        if not (np.isfinite(self.joints).all() and np.isfinite(self.gripper).all()):
+            raise ValueError("action slice: every target must be a finite number")
+
+    @property
+    def horizon(self) -> int:
+        """Number of steps."""
+        return len(self.joints)
+
+    def head(self, steps: int) -> ActionSlice:
+        """The first `steps` steps (1..horizon) as a slice of their own, all of it to be executed."""
+        if not 1 <= steps <= self.horizon:
+            raise ValueError(f"action slice: head of {steps} steps, expected 1..{self.horizon}")
+        return replace(self, joints=self.joints[:steps], gripper=self.gripper[:steps], execute=steps)
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """Wall time one stage of an inference took: encode, prefix, denoise or decode."""
+
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inference:
+    """What one inference returned: the slice, and the seconds each stage took."""
+
+    slice: ActionSlice
+    stages: tuple[StageTime, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Sum over the stages."""
+        return sum(stage.seconds for stage in self.stages)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How the execution of a slice ended.
+
+    steps: whole steps that were run.
+    completed: whether all of them were; if not, `message` says why and the robot holds still.
+    """
+
+    steps: int
+    completed: bool
+    message: str = ""
+
+
+class Mode(Enum):
+    """Which primitives a task runs with. DIRECT is the paper's baseline: infer, execute, infer again."""
+
+    DIRECT = "direct"
+
+
+class Phase(Enum):
+    """Where the task loop is."""
+
+    INFERRING = "inferring"
+    EXECUTING = "executing"
+    ENDED = "ended"
+
+
+class Outcome(Enum):
+    """How a task ended, as far as the robot itself can tell; none of these claims that the task succeeded."""
+
+    AT_REST = "at_rest"
+    BUDGET_SPENT = "budget_spent"
+    CANCELED = "canceled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequest:
+    """What `run_task` asks for. seed: the noise of slice k is drawn from (seed, k)."""
+
+    instruction: str
+    mode: Mode
+    step_budget: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """Where a running task stands: steps executed so far, slices begun so far."""
+
+    phase: Phase
+    step: int
+    slice: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How a task went. seconds: whole task; policy_seconds: the part spent waiting for inference."""
+
+    outcome: Outcome
+    message: str
+    steps: int
+    inferences: int
+    exceptions: int
+    replays: int
+    seconds: float
+    policy_seconds: float
