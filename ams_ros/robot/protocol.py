@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ams_ros.supervision.stop_request import StopRequest
+from ams_ros.robot.stop_request import StopRequest
 from ams_ros.types import ActionSlice, Execution, JointSample
 
 

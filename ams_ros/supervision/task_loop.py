@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from ams_ros.errors import AmsError, ConfigurationError
 from ams_ros.robot.protocol import Robot
+from ams_ros.robot.stop_request import StopRequest
 from ams_ros.supervision.protocols import Clock, SliceSource
 from ams_ros.supervision.rest import RestDetector, RestThresholds
-from ams_ros.supervision.stop_request import StopRequest
 from ams_ros.types import Mode, Outcome, Phase, TaskProgress, TaskRequest, TaskResult
 
 
