@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ams_ros.benchmark.report import Episode
+from ams_ros.benchmark.request import EvaluationRequest
 from ams_ros.policy.inference import SliceInference
 from ams_ros.policy.pi0 import load_policy
 from ams_ros.robot.profile import load_profile
@@ -12,8 +13,8 @@ from ams_ros.simulation.robot import SimulatedRobot
 from ams_ros.simulation.tasks import find_task
 from ams_ros.supervision.clock import SteadyClock
 from ams_ros.supervision.rest import RestThresholds
-from ams_ros.supervision.task_loop import TaskLoop
-from ams_ros.types import Inference, Mode, TaskProgress, TaskRequest
+from ams_ros.supervision.task_loop import TaskLoop, parse_mode
+from ams_ros.types import Inference, TaskProgress, TaskRequest
 
 
 class LocalSliceSource:
@@ -31,35 +32,37 @@ class LocalSliceSource:
 class Rollout:
     """Runs and scores episodes of one task with one policy."""
 
-    def __init__(self, policy: str, task: str, objects: int, cap: int, mode: Mode, rest: RestThresholds) -> None:
+    def __init__(self, request: EvaluationRequest) -> None:
         """Load the policy and build the plant once for all episodes."""
-        self._task, self._objects, self._cap, self._mode = find_task(task), objects, cap, mode
+        self._request, self._task = request, find_task(request.task)
         self._plant = Plant(load_profile("widowx_250s"))
         self._robot = SimulatedRobot(self._plant)
-        self._source = LocalSliceSource(SliceInference(load_policy(policy)), self._robot)
-        self._rest = rest
+        self._source = LocalSliceSource(SliceInference(load_policy(request.policy)), self._robot)
+        self._rest = RestThresholds(slices=request.cap) if request.until_cap else RestThresholds()
 
     def run(self, seed: int) -> Episode:
         """Run the scene of that seed to its end; the simulator's truth scores it and steers nothing."""
-        self._robot.reset(self._task.sample(seed, self._objects))
+        objects = self._request.objects
+        self._robot.reset(self._task.sample(seed, objects))
         first_success: int | None = None
 
         def score(progress: TaskProgress) -> None:
             nonlocal first_success
-            if self._task.placed(self._plant) < self._objects:
+            if self._task.placed(self._plant) < objects:
                 first_success = None
             elif first_success is None:
                 first_success = progress.step
 
         loop = TaskLoop(self._source, self._robot, SteadyClock(), self._rest, score)
-        result = loop.run(TaskRequest(self._task.instruction, self._mode, self._cap, seed), StopRequest())
+        task = TaskRequest(self._task.instruction, parse_mode(self._request.mode), self._request.cap, seed)
+        result = loop.run(task, StopRequest())
         placed = self._task.placed(self._plant)
         return Episode(
             seed=seed,
-            success=placed == self._objects,
+            success=placed == objects,
             placed=placed,
             steps=result.steps,
-            steps_to_success=first_success if placed == self._objects else None,
+            steps_to_success=first_success if placed == objects else None,
             inferences=result.inferences,
             outcome=result.outcome.value,
             message=result.message,
