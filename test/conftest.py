@@ -1,0 +1,82 @@
+"""Fixtures of the integration tests.
+
+    def test_something(start_node, probe):
+        robot = start_node("simulated_robot", {"seed": 3})     # a real process, ready when this returns
+        probe.bring_up(robot.name)                             # configure and activate
+        reply = probe.call(ResetScene, f"{robot.name}/reset", task="cubes", objects=1, seed=3)
+
+`start_node(module, parameters, namespace)` runs `python -m ams_ros.nodes.<module>` in the session's own ROS domain and
+ends it after the test with SIGINT; a node that does not obey is killed and fails the test. `probe` is a
+`ros_probe.Probe`: services, transitions, parameters, topics, actions. `domain` alone is enough for a test that starts
+processes itself, such as the command line: the environment of the test session then already holds the domain.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ros_probe import NodeProcess, Probe
+
+
+@pytest.fixture(scope="session")
+def domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A ROS domain that no other test session of this machine uses, on this machine only."""
+    folder = Path(tempfile.gettempdir()) / "ams_ros_test_domains"
+    folder.mkdir(exist_ok=True)
+    for number in range(1, 102):
+        lock = (folder / str(number)).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        os.environ["ROS_DOMAIN_ID"] = str(number)
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        os.environ["ROS_LOG_DIR"] = str(tmp_path_factory.mktemp("ros_log"))
+        yield number
+        lock.close()
+        return
+    pytest.fail("all 101 ROS domains are taken by other test sessions")
+
+
+@pytest.fixture
+def probe(domain: int) -> Iterator[Probe]:
+    """A node of the test itself, spinning."""
+    from ros_probe import Probe  # noqa: PLC0415  core tests run without ROS
+
+    probe = Probe()
+    yield probe
+    probe.close()
+
+
+@pytest.fixture
+def start_node(probe: Probe, tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
+    """Start nodes; all of them end with the test."""
+    from ros_probe import NodeProcess  # noqa: PLC0415
+
+    started: list[NodeProcess] = []
+
+    def start(module: str, parameters: dict[str, Any] | None = None, namespace: str = "/ams") -> NodeProcess:
+        folder = tmp_path / f"node{len(started)}"
+        folder.mkdir()
+        node = NodeProcess(module, parameters or {}, namespace, folder)
+        started.append(node)
+        node.wait_ready(probe)
+        return node
+
+    yield start
+    disobedient = []
+    for node in reversed(started):
+        try:
+            node.stop()
+        except AssertionError as error:
+            disobedient.append(str(error))
+    assert not disobedient, "\n".join(disobedient)
