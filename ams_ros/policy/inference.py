@@ -1,0 +1,53 @@
+"""One inference from observation to slice, each stage timed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+from ams_ros.policy.protocol import Policy
+from ams_ros.types import Inference, Observation, StageTime
+
+T = TypeVar("T")
+
+
+class SliceInference:
+    """Runs a policy's stages one after another: plain inference, nothing reused."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Take the policy; context ids begin with a word that no other process has."""
+        self._policy = policy
+        self._process = uuid.uuid4().hex[:12]
+        self._count = 0
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that is run."""
+        return self._policy
+
+    def infer(self, observation: Observation, seed: int) -> Inference:
+        """Infer one slice; the same observation and seed give the same slice, under a new context id.
+
+        Raises InferenceError for an observation that cannot be used, ConfigurationError for its instruction.
+        """
+        policy, stages = self._policy, _Stages()
+        features = stages.time("encode", lambda: policy.encode_cameras(observation))
+        prefix = stages.time("prefix", lambda: policy.build_prefix(observation, features))
+        latents = stages.time("denoise", lambda: policy.denoise(observation, prefix, policy.draw_noise(seed)))
+        context_id = f"{self._process}-{self._count}"
+        self._count += 1
+        action_slice = stages.time("decode", lambda: policy.decode(observation, latents[-1], context_id))
+        return Inference(action_slice, tuple(stages.times))
+
+
+class _Stages:
+    def __init__(self) -> None:
+        self.times: list[StageTime] = []
+
+    def time(self, stage: str, run: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        result = run()
+        self.times.append(StageTime(stage, time.perf_counter() - started))
+        return result

@@ -1,0 +1,50 @@
+"""Turning pictures and instructions into what a pi0 model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ams_ros.policy.images import square
+from ams_ros.policy.pi0_model import ModelSizes
+from ams_ros.policy.vocabulary import WordVocabulary
+from ams_ros.types import PixelArray
+
+
+class ModelInputs(Protocol):
+    """The pre-processing that belongs to one checkpoint."""
+
+    def pixels(self, pictures: Sequence[PixelArray]) -> torch.Tensor:
+        """Pictures of any size to (cameras, 3, height, width) float32."""
+        ...
+
+    def prompt(self, instruction: str) -> torch.Tensor:
+        """Token ids (1, prefix_length) int64: the image tokens of all cameras, then the instruction."""
+        ...
+
+
+def scale_pixels(pixels: torch.Tensor) -> torch.Tensor:
+    """uint8 pixels (..., height, width, 3) to float32 (..., 3, height, width) in [-1, 1]."""
+    return pixels.movedim(-1, -3).float() / 127.5 - 1.0
+
+
+class WordInputs:
+    """Pre-processing of our own small checkpoints: square pictures and a vocabulary of words."""
+
+    def __init__(self, vocabulary: WordVocabulary, sizes: ModelSizes, cameras: int) -> None:
+        """`cameras` is how many pictures a prompt makes room for."""
+        self._vocabulary = vocabulary
+        self._image_size = sizes.image_size
+        self._image_ids = [sizes.image_token_id] * (sizes.image_tokens * cameras)
+
+    def pixels(self, pictures: Sequence[PixelArray]) -> torch.Tensor:
+        """Crop and resize every picture to a square."""
+        stacked = np.stack([square(picture, self._image_size) for picture in pictures])
+        return scale_pixels(torch.from_numpy(stacked))
+
+    def prompt(self, instruction: str) -> torch.Tensor:
+        """Raises ConfigurationError for words outside the vocabulary."""
+        return torch.tensor([[*self._image_ids, *self._vocabulary.encode(instruction)]])

@@ -1,0 +1,48 @@
+"""Pre-processing by the processor that a published pi0 brings along."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ams_ros.errors import CheckpointError
+from ams_ros.policy.pi0_model import LOADING_ERRORS, PI0_PROCESSOR
+from ams_ros.types import PixelArray
+
+PROMPTS_KEPT = 64
+
+
+class ProcessorInputs:
+    """Pictures and free text through a transformers.PI0Processor."""
+
+    def __init__(self, processor: Any, cameras: int) -> None:
+        """`cameras` is how many pictures a prompt makes room for."""
+        self._processor = processor
+        self._blank = [np.zeros((8, 8, 3), np.uint8)] * cameras
+        self._prompts: OrderedDict[str, torch.Tensor] = OrderedDict()
+
+    def pixels(self, pictures: Sequence[PixelArray]) -> torch.Tensor:
+        """Resize, pad and scale every picture as the checkpoint's image processor does."""
+        pixels: torch.Tensor = self._processor.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
+        return pixels
+
+    def prompt(self, instruction: str) -> torch.Tensor:
+        """The prompt without padding; remembered, because the processor wants pictures for making it."""
+        if instruction not in self._prompts:
+            made = self._processor(images=[self._blank], text=[instruction], padding=False, return_tensors="pt")
+            self._prompts[instruction] = made["input_ids"]
+            if len(self._prompts) > PROMPTS_KEPT:
+                self._prompts.popitem(last=False)
+        return self._prompts[instruction]
+
+
+def load_processor(source: str) -> Any:
+    """The processor of a local folder or hub id; raises CheckpointError when it cannot be loaded."""
+    try:
+        return PI0_PROCESSOR.from_pretrained(source)
+    except LOADING_ERRORS as error:
+        raise CheckpointError(f"checkpoint {source}: the processor cannot be loaded: {error}") from error

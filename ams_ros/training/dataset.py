@@ -1,0 +1,140 @@
+"""Demonstrations on disk, read without loading them into memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ams_ros.errors import ConfigurationError
+from ams_ros.policy.normalisation import Normalisation
+from ams_ros.types import Float32Array, PixelArray
+
+IntArray = NDArray[np.int64]
+CAMERAS = ("front", "wrist")
+# A joint that hardly moves in the demonstrations must not have its sensor noise blown up to a signal.
+SMALLEST_DEVIATION = np.array([0.02] * 6 + [0.002], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """B frames as a policy is trained on them.
+
+    pixels: (B, cameras, size, size, 3) uint8; state: (B, 7); action: (B, horizon, 7), both normalised.
+    target: (B, 3) m, cube being handled in base_link; present, held: (B,) bool.
+    """
+
+    pixels: PixelArray
+    state: Float32Array
+    action: Float32Array
+    target: Float32Array
+    present: NDArray[np.bool_]
+    held: NDArray[np.bool_]
+
+
+class Demonstrations:
+    """A folder of demonstrations of one task; frames of an episode are contiguous."""
+
+    def __init__(self, folder: Path, horizon: int) -> None:
+        """Map the arrays; raises ConfigurationError when the folder is incomplete or its arrays do not fit together."""
+        self.folder, self.horizon = folder, horizon
+        self.meta: Mapping[str, Any] = _read_meta(folder)
+        self.cameras = {camera: _map(folder, camera) for camera in CAMERAS}
+        self.state, self.action = _map(folder, "state"), _map(folder, "action")
+        self.episode = np.asarray(_map(folder, "episode"), dtype=np.int64)
+        self.idle = np.asarray(_map(folder, "idle"), dtype=bool)
+        self.target = np.asarray(_map(folder, "target"), dtype=np.float32)
+        self.present = np.asarray(_map(folder, "present"), dtype=bool)
+        self.held = np.asarray(_map(folder, "held"), dtype=bool)
+        self._check()
+        # Last frame of every frame's episode, so that slices at an episode's end repeat its last command.
+        last = np.flatnonzero(np.append(self.episode[1:] != self.episode[:-1], True))
+        self._last = last[np.searchsorted(last, np.arange(self.frames))]
+        self.normalisation = self._measure()
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.episode)
+
+    @property
+    def instruction(self) -> str:
+        """What the task is called in words."""
+        return str(self.meta["instruction"])
+
+    def split(self, every: int) -> tuple[IntArray, IntArray]:
+        """Frames to train on and frames held out: those of every so manyth episode, counted from the first."""
+        position = np.unique(self.episode, return_inverse=True)[1]
+        held_out = position % every == 0
+        return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+    def batch(self, frames: IntArray) -> Batch:
+        """The frames of these indices."""
+        return Batch(
+            pixels=np.stack([pixels[frames] for pixels in self.cameras.values()], axis=1),
+            state=self.normalisation.normalise_state(self.state[frames]),
+            action=self.normalisation.normalise_action(self._slices(frames)),
+            target=self.target[frames],
+            present=self.present[frames],
+            held=self.held[frames],
+        )
+
+    def _slices(self, frames: IntArray) -> Float32Array:
+        """(B, horizon, 7): joint targets from the pose measured at the slice's start on, finger targets absolute."""
+        ahead = frames[:, None] + np.arange(self.horizon)
+        slices = np.array(self.action[np.minimum(ahead, self._last[frames][:, None])], dtype=np.float32)
+        slices[:, :, :-1] -= self.state[frames][:, None, :-1]
+        return slices
+
+    def _measure(self) -> Normalisation:
+        state = np.asarray(self.state, dtype=np.float64)
+        actions = self._slices(np.arange(0, self.frames, max(1, self.frames // 20_000))).reshape(-1, state.shape[1])
+        return Normalisation(
+            state_mean=state.mean(0).astype(np.float32),
+            state_std=np.maximum(state.std(0).astype(np.float32), SMALLEST_DEVIATION),
+            action_mean=actions.mean(0, dtype=np.float64).astype(np.float32),
+            action_std=np.maximum(actions.std(0, dtype=np.float64).astype(np.float32), SMALLEST_DEVIATION),
+        )
+
+    def _check(self) -> None:
+        frames, values = self.frames, len(SMALLEST_DEVIATION)
+        size = self.cameras[CAMERAS[0]].shape[1]
+        expected = {
+            **{camera: (frames, size, size, 3) for camera in CAMERAS},
+            "state": (frames, values),
+            "action": (frames, values),
+            "idle": (frames,),
+            "target": (frames, 3),
+            "present": (frames,),
+            "held": (frames,),
+        }
+        for name, shape in expected.items():
+            array = self.cameras[name] if name in self.cameras else getattr(self, name)
+            if array.shape != shape:
+                raise ConfigurationError(f"{self.folder / name}.npy", array.shape, f"an array of shape {shape}")
+        if frames == 0 or (np.diff(self.episode) < 0).any():
+            raise ConfigurationError(f"{self.folder / 'episode'}.npy", frames, "frames in the order of their episodes")
+
+
+def _read_meta(folder: Path) -> Mapping[str, Any]:
+    path = folder / "meta.json"
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError("demonstrations", str(path), f"a readable JSON file ({error})") from error
+    if not isinstance(meta, dict) or "instruction" not in meta:
+        raise ConfigurationError("demonstrations", str(path), "an object with the key instruction")
+    return meta
+
+
+def _map(folder: Path, name: str) -> NDArray[Any]:
+    path = folder / f"{name}.npy"
+    try:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError("demonstrations", str(path), f"a readable array ({error})") from error

@@ -1,0 +1,116 @@
+"""From nothing to a checkpoint: demonstrations, training, export, report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from ams_ros.policy.checkpoint_card import CheckpointCard
+from ams_ros.robot.profile import RobotProfile, load_profile
+from ams_ros.simulation.tasks import find_task
+from ams_ros.training.dataset import Demonstrations
+from ams_ros.training.demonstrations import collect
+from ams_ros.training.export import export_checkpoint
+from ams_ros.training.progress import TrainingProgress
+from ams_ros.training.recipe import Recipe
+from ams_ros.training.report import write_report
+from ams_ros.training.trainer import Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLimits:
+    """How much a run may take.
+
+    episodes: demonstrations to collect when there are none. workers: processes that collect them. seconds: training
+    stops after this long and ships what it has. threads: of torch; more than one pays only on an idle machine, and
+    only a little.
+    """
+
+    episodes: int = 650
+    seconds: float = math.inf
+    workers: int = 2
+    threads: int = 1
+
+
+DEFAULT_RECIPE, DEFAULT_LIMITS = Recipe(), TrainingLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """What a run made: checkpoint folder, its card, and the report's page."""
+
+    checkpoint: Path
+    card: CheckpointCard
+    report: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFolders:
+    """Where a run works and what it leaves.
+
+    work: state and intermediate exports, so that an interrupted run goes on. output: the checkpoint. report: page and
+    curves. demonstrations: collected there when there are none.
+    """
+
+    work: Path
+    output: Path
+    report: Path
+    demonstrations: Path
+
+    @classmethod
+    def under(cls, work: Path, output: Path) -> TrainingFolders:
+        """Demonstrations inside `work`, the report beside the checkpoint's files."""
+        return cls(work, output, output, work / "demonstrations")
+
+
+def train_task(
+    name: str,
+    folders: TrainingFolders,
+    *,
+    seed: int = 0,
+    recipe: Recipe = DEFAULT_RECIPE,
+    limits: TrainingLimits = DEFAULT_LIMITS,
+    robot: str = "widowx_250s",
+    console: Console | None = None,
+) -> TrainingRun:
+    """Train a policy for the task `name`; a run that was interrupted is taken up where its state was saved.
+
+    Raises ConfigurationError for an unknown task or for folders that belong to another run.
+    """
+    console = console or Console(stderr=True)
+    profile, task = load_profile(robot), find_task(name)
+    if not (folders.demonstrations / "meta.json").exists():
+        _collect(folders.demonstrations, limits, seed, console)
+    torch.set_num_threads(limits.threads)
+    trainer = Trainer(Demonstrations(folders.demonstrations, recipe.horizon), recipe, seed, folders.work)
+    with TrainingProgress(console, recipe.iterations, trainer.iteration, trainer.seconds) as progress:
+        trainer.run(
+            on_record=progress.show,
+            on_export=lambda _: _export(trainer, profile, folders.work / "exports"),
+            time_limit=limits.seconds,
+        )
+    card = export_checkpoint(trainer, profile, folders.output)
+    report = write_report(trainer, card, folders.output, folders.report, task.name)
+    console.print(f"checkpoint in {folders.output}, report in {report}")
+    return TrainingRun(folders.output, card, report)
+
+
+def _collect(folder: Path, limits: TrainingLimits, seed: int, console: Console) -> None:
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("collecting demonstrations", total=limits.episodes)
+        collect(
+            folder,
+            limits.episodes,
+            seed,
+            workers=limits.workers,
+            progress=lambda done, _: progress.update(bar, completed=done),
+        )
+
+
+def _export(trainer: Trainer, profile: RobotProfile, folder: Path) -> None:
+    export_checkpoint(trainer, profile, folder / f"{trainer.iteration:06d}")
