@@ -197,6 +197,7 @@ def load_published(
     source: str,
     embodiment: Embodiment,
     *,
+    processor: str = "",
     model_id: str = "",
     instructions: tuple[str, ...] = (),
     device: str = "cpu",
@@ -205,8 +206,10 @@ def load_published(
 ) -> Pi0Policy:
     """Load a pi0 with its own processor from a local folder or a hub id (such as "lerobot/pi0_base").
 
-    `embodiment` says which robot it drives; the instruction is free text unless `instructions` names the allowed
-    ones for people to read. Raises CheckpointError when model or processor cannot be loaded.
+    `embodiment` says which robot it drives. processor: where its processor lies when not beside the model. The
+    instruction is free text; `instructions` only tells people what it was trained for.
+
+    Raises CheckpointError when model or processor cannot be loaded.
     """
     silence_loading()
     try:
@@ -221,4 +224,6 @@ def load_published(
         denoising_steps=sizes_of(model).denoising_steps,
         vocabulary=None,
     )
-    return Pi0Policy(model, ProcessorInputs(load_processor(source), len(embodiment.cameras)), card, threads)
+    return Pi0Policy(
+        model, ProcessorInputs(load_processor(processor or source), len(embodiment.cameras)), card, threads
+    )

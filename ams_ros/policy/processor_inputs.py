@@ -4,16 +4,37 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from transformers import AutoTokenizer
+from transformers.image_processing_backends import PilBackend
+from transformers.image_utils import PILImageResampling
+from transformers.utils.import_utils import is_torchvision_available
 
 from ams_ros.errors import CheckpointError
 from ams_ros.policy.pi0_model import LOADING_ERRORS, PI0_PROCESSOR
 from ams_ros.types import PixelArray
 
 PROMPTS_KEPT = 64
+
+
+class PillowPictures(PilBackend):
+    """The settings of transformers' PI0ImageProcessor on its Pillow backend; a checkpoint's own ones replace them."""
+
+    resample = PILImageResampling.BICUBIC
+    image_mean = (0.5, 0.5, 0.5)
+    image_std = (0.5, 0.5, 0.5)
+    size: ClassVar[dict[str, int]] = {"max_height": 224, "max_width": 224}
+    default_to_square = False
+    do_resize = True
+    do_rescale = True
+    do_normalize = True
+    do_convert_rgb = True
+    image_seq_length = 256
+    pad_size: ClassVar[dict[str, int]] = {"height": 224, "width": 224}
+    do_pad = True
 
 
 class ProcessorInputs:
@@ -41,8 +62,14 @@ class ProcessorInputs:
 
 
 def load_processor(source: str) -> Any:
-    """The processor of a local folder or hub id; raises CheckpointError when it cannot be loaded."""
+    """The PI0Processor of a local folder or hub id; raises CheckpointError when it cannot be loaded.
+
+    Its own image processor runs on torchvision. Where that is not installed the same settings run on Pillow.
+    """
     try:
-        return PI0_PROCESSOR.from_pretrained(source)
+        if is_torchvision_available():
+            return PI0_PROCESSOR.from_pretrained(source)
+        pictures, tokenizer = PillowPictures.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+        return PI0_PROCESSOR(image_processor=pictures, tokenizer=tokenizer)
     except LOADING_ERRORS as error:
         raise CheckpointError(f"checkpoint {source}: the processor cannot be loaded: {error}") from error
