@@ -1,0 +1,296 @@
+"""A robot's profile: what its YAML file under config/robots says, checked and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ams_ros.errors import ConfigurationError
+from ams_ros.resources import share_directory
+from ams_ros.types import Float64Array
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class JointSpec:
+    """One revolute arm joint.
+
+    child: the link it moves. origin_xyz: m, in the link of the joint before it (base link for the first); frames of
+    neighbouring links are parallel at zero. axis: unit vector. lower, upper: rad. velocity: rad/s. effort: N m.
+    damping: N m s/rad. friction: N m.
+    """
+
+    name: str
+    child: str
+    origin_xyz: Vector
+    axis: Vector
+    lower: float
+    upper: float
+    velocity: float
+    effort: float
+    damping: float
+    friction: float
+
+
+@dataclass(frozen=True, slots=True)
+class GripperSpec:
+    """A parallel gripper whose two fingers slide along +y and -y of the last link.
+
+    joint, mirror_joint: the left and the right finger. origin_xyz: of the carriage in the last arm joint's child, m.
+    lower (closed), upper (open): position of the left finger, m; the gap is twice that. velocity: m/s. effort: N per
+    finger. damping: N s/m. friction: N. drive_speed: m/s with which the drive moves a finger towards its target.
+    """
+
+    joint: str
+    mirror_joint: str
+    origin_xyz: Vector
+    lower: float
+    upper: float
+    velocity: float
+    effort: float
+    damping: float
+    friction: float
+    drive_speed: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkSpec:
+    """Mass properties of one link.
+
+    mass: kg. com: m, link frame. inertia: (3, 3) kg m^2 about com, along the link's axes. fixed_to: the link it is
+    bolted to at origin_xyz (m), empty for links a joint moves.
+    """
+
+    name: str
+    mass: float
+    com: Vector
+    inertia: Float64Array
+    fixed_to: str
+    origin_xyz: Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RobotProfile:
+    """Everything about one robot model.
+
+    start: (dof,) rad, the pose tasks start from. tip_origin: m, of the tip link in the last arm joint's child.
+    """
+
+    name: str
+    title: str
+    base_link: str
+    tip_link: str
+    tip_origin: Vector
+    joints: tuple[JointSpec, ...]
+    gripper: GripperSpec
+    links: tuple[LinkSpec, ...]
+    start: Float64Array
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Arm joints from base to tip."""
+        return tuple(joint.name for joint in self.joints)
+
+    @property
+    def lower(self) -> Float64Array:
+        """(dof,) lower joint limits, rad."""
+        return np.array([joint.lower for joint in self.joints])
+
+    @property
+    def upper(self) -> Float64Array:
+        """(dof,) upper joint limits, rad."""
+        return np.array([joint.upper for joint in self.joints])
+
+    @property
+    def velocity(self) -> Float64Array:
+        """(dof,) speed limits, rad/s."""
+        return np.array([joint.velocity for joint in self.joints])
+
+    def link(self, name: str) -> LinkSpec:
+        """The link of that name. Raises ConfigurationError when there is none."""
+        for link in self.links:
+            if link.name == name:
+                return link
+        raise ConfigurationError(f"{self.name}.link", name, ", ".join(link.name for link in self.links))
+
+
+def load_profile(name: str) -> RobotProfile:
+    """Read config/robots/<name>.yaml. Raises ConfigurationError naming the key that is missing or wrong."""
+    folder = share_directory() / "config" / "robots"
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise ConfigurationError("robot", name, ", ".join(known))
+    return read_profile(folder / f"{name}.yaml")
+
+
+def read_profile(path: Path) -> RobotProfile:
+    """Read one profile file. Raises ConfigurationError naming the key that is missing or wrong."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(str(path), str(error), "a readable YAML file") from error
+    root = _Section(content, path.name)
+    profile = RobotProfile(
+        name=root.text("name"),
+        title=root.text("title"),
+        base_link=root.text("base_link"),
+        tip_link=root.text("tip_link"),
+        tip_origin=root.vector("tip_origin"),
+        joints=tuple(_joint(section) for section in root.sections("joints")),
+        gripper=_gripper(root.section("gripper")),
+        links=tuple(_link(section) for section in root.sections("links")),
+        start=np.array(root.numbers("start")),
+    )
+    _check(profile, path.name)
+    return profile
+
+
+def _check(profile: RobotProfile, source: str) -> None:
+    dof = len(profile.joints)
+    if dof == 0:
+        raise ConfigurationError(f"{source}: joints", [], "at least one joint")
+    if profile.start.shape != (dof,):
+        raise ConfigurationError(f"{source}: start", profile.start.tolist(), f"{dof} angles, one for each joint")
+    if not ((profile.start >= profile.lower) & (profile.start <= profile.upper)).all():
+        raise ConfigurationError(f"{source}: start", profile.start.tolist(), "angles within the joint limits")
+    links = {link.name for link in profile.links}
+    for link in (profile.base_link, *(joint.child for joint in profile.joints)):
+        if link not in links:
+            raise ConfigurationError(f"{source}: links", sorted(links), f"an entry for {link}")
+    for link_spec in profile.links:
+        if link_spec.fixed_to and link_spec.fixed_to not in links:
+            raise ConfigurationError(
+                f"{source}: links.{link_spec.name}.fixed_to", link_spec.fixed_to, ", ".join(sorted(links))
+            )
+
+
+def _joint(section: _Section) -> JointSpec:
+    axis = section.vector("axis")
+    if not np.isclose(np.linalg.norm(axis), 1.0):
+        raise ConfigurationError(f"{section.key}.axis", axis, "a vector of length 1")
+    lower, upper = section.span("lower", "upper")
+    return JointSpec(
+        name=section.text("name"),
+        child=section.text("child"),
+        origin_xyz=section.vector("origin"),
+        axis=axis,
+        lower=lower,
+        upper=upper,
+        velocity=section.positive("velocity"),
+        effort=section.positive("effort"),
+        damping=section.positive("damping"),
+        friction=section.positive("friction"),
+    )
+
+
+def _gripper(section: _Section) -> GripperSpec:
+    lower, upper = section.span("lower", "upper")
+    return GripperSpec(
+        joint=section.text("joint"),
+        mirror_joint=section.text("mirror_joint"),
+        origin_xyz=section.vector("origin"),
+        lower=lower,
+        upper=upper,
+        velocity=section.positive("velocity"),
+        effort=section.positive("effort"),
+        damping=section.positive("damping"),
+        friction=section.positive("friction"),
+        drive_speed=section.positive("drive_speed"),
+    )
+
+
+def _link(section: _Section) -> LinkSpec:
+    xx, yy, zz, xy, xz, yz = section.numbers("inertia", 6)
+    turn = _rotation(section.vector("inertia_rpy"))
+    inertia = turn @ np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) @ turn.T
+    if np.linalg.eigvalsh(inertia)[0] <= 0.0:
+        raise ConfigurationError(f"{section.key}.inertia", [xx, yy, zz, xy, xz, yz], "a positive definite tensor")
+    fixed = section.has("fixed_to")
+    return LinkSpec(
+        name=section.text("name"),
+        mass=section.positive("mass"),
+        com=section.vector("com"),
+        inertia=inertia,
+        fixed_to=section.text("fixed_to") if fixed else "",
+        origin_xyz=section.vector("origin") if fixed else (0.0, 0.0, 0.0),
+    )
+
+
+def _rotation(rpy: Vector) -> Float64Array:
+    """Rotation matrix of roll, pitch, yaw about fixed axes (URDF's convention)."""
+    (cr, cp, cy), (sr, sp, sy) = np.cos(rpy), np.sin(rpy)
+    roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+    yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+    return np.asarray(yaw @ pitch @ roll, dtype=np.float64)
+
+
+class _Section:
+    """One mapping of the file, with the path of keys that led to it, so that every complaint names its place."""
+
+    def __init__(self, content: object, key: str) -> None:
+        if not isinstance(content, Mapping):
+            raise ConfigurationError(key, content, "a mapping of keys to values")
+        self.key = key
+        self._content: Mapping[str, Any] = content
+
+    def has(self, name: str) -> bool:
+        return name in self._content
+
+    def _value(self, name: str, allowed: str) -> Any:
+        if name not in self._content:
+            raise ConfigurationError(f"{self.key}.{name}", None, allowed)
+        return self._content[name]
+
+    def section(self, name: str) -> _Section:
+        return _Section(self._value(name, "a mapping"), f"{self.key}.{name}")
+
+    def sections(self, name: str) -> Iterator[_Section]:
+        entries = self._value(name, "a list of mappings")
+        if not isinstance(entries, list):
+            raise ConfigurationError(f"{self.key}.{name}", entries, "a list of mappings")
+        for index, entry in enumerate(entries):
+            yield _Section(entry, f"{self.key}.{name}[{index}]")
+
+    def text(self, name: str) -> str:
+        value = self._value(name, "a word")
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{self.key}.{name}", value, "a word")
+        return value
+
+    def number(self, name: str) -> float:
+        return self._finite(name, self._value(name, "a number"))
+
+    def positive(self, name: str) -> float:
+        value = self.number(name)
+        if value <= 0.0:
+            raise ConfigurationError(f"{self.key}.{name}", value, "a number above 0")
+        return value
+
+    def span(self, lower: str, upper: str) -> tuple[float, float]:
+        low, high = self.number(lower), self.number(upper)
+        if low >= high:
+            raise ConfigurationError(f"{self.key}.{lower}", low, f"a number below {upper} ({high})")
+        return low, high
+
+    def numbers(self, name: str, count: int | None = None) -> tuple[float, ...]:
+        allowed = "a list of numbers" if count is None else f"{count} numbers"
+        values = self._value(name, allowed)
+        if not isinstance(values, list) or (count is not None and len(values) != count):
+            raise ConfigurationError(f"{self.key}.{name}", values, allowed)
+        return tuple(self._finite(name, value) for value in values)
+
+    def vector(self, name: str) -> Vector:
+        x, y, z = self.numbers(name, 3)
+        return x, y, z
+
+    def _finite(self, name: str, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+            raise ConfigurationError(f"{self.key}.{name}", value, "a finite number")
+        return float(value)

@@ -1,0 +1,228 @@
+"""The arm and its gripper as MJCF: mechanics from the profile, looks and contact shapes from primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement
+
+from ams_ros.robot.profile import JointSpec, LinkSpec, RobotProfile
+
+FT_SITE = "wrist_ft_link"
+ARM_CONTYPE, ARM_CONAFFINITY = 2, 0
+"""The arm touches table, bowl and cubes, but not itself."""
+
+BLACK, GREY, STEEL, ACCENT = "0.13 0.13 0.15 1", "0.30 0.31 0.34 1", "0.62 0.64 0.68 1", "0.93 0.45 0.10 1"
+
+
+@dataclass(frozen=True, slots=True)
+class ServoSpec:
+    """A joint's position servo. stiffness: N m/rad. damping: N m s/rad. armature: kg m^2 of rotor behind the gears."""
+
+    stiffness: float
+    damping: float
+    armature: float
+
+
+# Each close to critically damped at about 70 rad/s with the inertia it carries in front of the table.
+SERVOS: tuple[ServoSpec, ...] = (
+    ServoSpec(540.0, 15.0, 0.05),
+    ServoSpec(880.0, 25.0, 0.08),
+    ServoSpec(400.0, 11.0, 0.05),
+    ServoSpec(60.0, 1.8, 0.01),
+    ServoSpec(60.0, 1.8, 0.01),
+    ServoSpec(24.0, 0.65, 0.004),
+)
+FINGER_SERVO = ServoSpec(stiffness=3500.0, damping=60.0, armature=0.1)
+"""For the pair: N/m, N s/m, kg per finger. Stiff enough to reach the effort limit on a 3.6 cm cube."""
+
+# Looks and contact shapes by link: (type, size, pos, colour[, euler in degrees]).
+_SHAPES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "base_link": (
+        ("box", "0.075 0.055 0.012", "-0.02 0 0.012", BLACK),
+        ("cylinder", "0.052 0.024", "0 0 0.046", GREY),
+    ),
+    "shoulder_link": (
+        ("cylinder", "0.044 0.011", "0 0 0.012", BLACK),
+        ("box", "0.030 0.042 0.018", "0 0 0.038", BLACK),
+        ("cylinder", "0.027 0.046", "0 0 0.03865", ACCENT, "90 0 0"),
+    ),
+    "upper_arm_link": (
+        ("box", "0.022 0.026 0.115", "0 0 0.130", BLACK),
+        ("box", "0.036 0.026 0.022", "0.022 0 0.25", BLACK),
+        ("cylinder", "0.026 0.040", "0.04975 0 0.25", ACCENT, "90 0 0"),
+    ),
+    "upper_forearm_link": (
+        ("box", "0.078 0.022 0.021", "0.085 0 0", BLACK),
+        ("cylinder", "0.024 0.010", "0.165 0 0", STEEL, "0 90 0"),
+    ),
+    "lower_forearm_link": (
+        ("cylinder", "0.021 0.034", "0.036 0 0", BLACK, "0 90 0"),
+        ("cylinder", "0.021 0.030", "0.075 0 0", ACCENT, "90 0 0"),
+    ),
+    "wrist_link": (("box", "0.026 0.019 0.019", "0.038 0 0", BLACK),),
+    "gripper_link": (
+        ("cylinder", "0.020 0.004", "0.004 0 0", STEEL, "0 90 0"),
+        ("box", "0.019 0.024 0.018", "0.027 0 0", GREY),
+        ("box", "0.009 0.052 0.015", "0.055 0 0", BLACK),
+    ),
+}
+
+
+def add_arm(world: Element, profile: RobotProfile) -> None:
+    """Append the arm to the world body, its base link at the origin."""
+    base = SubElement(world, "body", name=profile.base_link)
+    _add_inertia(base, profile.link(profile.base_link))
+    _add_shapes(base, profile.base_link)
+    parent = base
+    for joint, servo in zip(profile.joints, SERVOS, strict=True):
+        parent = _add_link(parent, profile, joint, servo)
+    SubElement(parent, "site", name=FT_SITE, size="0.004", rgba="0 0 0 0")
+    tip = profile.tip_origin
+    SubElement(parent, "site", name=profile.tip_link, pos=_row(tip), size="0.004", rgba="0 0 0 0")
+    _add_wrist_camera(parent, tip[0])
+    for side, sign in ((profile.gripper.joint, 1.0), (profile.gripper.mirror_joint, -1.0)):
+        _add_finger(parent, profile, side, sign)
+
+
+def _add_link(parent: Element, profile: RobotProfile, joint: JointSpec, servo: ServoSpec) -> Element:
+    body = SubElement(parent, "body", name=joint.child, pos=_row(joint.origin_xyz), gravcomp="1")
+    SubElement(
+        body,
+        "joint",
+        name=joint.name,
+        type="hinge",
+        axis=_row(joint.axis),
+        range=_row((joint.lower, joint.upper)),
+        damping=str(joint.damping),
+        frictionloss=str(joint.friction),
+        armature=str(servo.armature),
+        # The motor carries the weight, so its effort shows it and its limit bounds it.
+        actuatorgravcomp="true",
+        actuatorfrcrange=_row((-joint.effort, joint.effort)),
+    )
+    _add_inertia(body, profile.link(joint.child))
+    _add_shapes(body, joint.child)
+    for link in profile.links:
+        if link.fixed_to == joint.child:
+            _add_inertia(SubElement(body, "body", name=link.name, pos=_row(link.origin_xyz), gravcomp="1"), link)
+    return body
+
+
+def _add_finger(parent: Element, profile: RobotProfile, joint: str, sign: float) -> None:
+    gripper = profile.gripper
+    body = SubElement(parent, "body", name=f"{joint}_link", pos=_row(gripper.origin_xyz), gravcomp="1")
+    SubElement(
+        body,
+        "joint",
+        name=joint,
+        type="slide",
+        axis=f"0 {sign} 0",
+        range=_row((gripper.lower, gripper.upper)),
+        damping=str(gripper.damping),
+        frictionloss=str(gripper.friction),
+        armature=str(FINGER_SERVO.armature),
+        actuatorfrcrange=_row((-gripper.effort, gripper.effort)),
+    )
+    _add_inertia(body, profile.link(f"{joint}_link"))
+    shape = {"type": "box", "contype": str(ARM_CONTYPE), "conaffinity": str(ARM_CONAFFINITY), "mass": "0"}
+    SubElement(body, "geom", shape, size="0.010 0.004 0.008", pos=f"0.006 {sign * 0.006} 0", rgba=BLACK)
+    pad = f"{profile.tip_origin[0] - gripper.origin_xyz[0]} {sign * 0.005} 0"
+    SubElement(
+        body,
+        "geom",
+        shape,
+        name=f"{joint}_pad",
+        size="0.012 0.005 0.009",
+        pos=pad,
+        rgba=STEEL,
+        condim="4",
+        solimp="0.95 0.99 0.001",
+    )
+
+
+def _add_wrist_camera(gripper: Element, tip: float) -> None:
+    """A camera on the gripper that looks along the fingers, the cube between them at the picture's centre."""
+    SubElement(
+        gripper,
+        "geom",
+        type="box",
+        size="0.010 0.012 0.006",
+        pos="0.010 0 0.068",
+        rgba=GREY,
+        contype="0",
+        conaffinity="0",
+        mass="0",
+    )
+    SubElement(
+        gripper,
+        "geom",
+        type="box",
+        size="0.006 0.006 0.026",
+        pos="0.006 0 0.040",
+        rgba=BLACK,
+        contype="0",
+        conaffinity="0",
+        mass="0",
+    )
+    # Right is the gripper's -y; up is in the plane of its x and z.
+    down, back = tip - 0.008, 0.038
+    norm = (down**2 + back**2) ** 0.5
+    SubElement(
+        gripper, "camera", name="wrist", pos="0.028 0 0.074", xyaxes=f"0 -1 0 {back / norm} 0 {down / norm}", fovy="68"
+    )
+
+
+def _add_inertia(body: Element, link: LinkSpec) -> None:
+    tensor = link.inertia
+    full = (tensor[0, 0], tensor[1, 1], tensor[2, 2], tensor[0, 1], tensor[0, 2], tensor[1, 2])
+    SubElement(body, "inertial", pos=_row(link.com), mass=str(link.mass), fullinertia=_row(full))
+
+
+def _add_shapes(body: Element, link: str) -> None:
+    for kind, size, pos, colour, *euler in _SHAPES[link]:
+        attributes = {"type": kind, "size": size, "pos": pos, "rgba": colour, "mass": "0"}
+        attributes |= {"contype": str(ARM_CONTYPE), "conaffinity": str(ARM_CONAFFINITY)}
+        if euler:
+            attributes["euler"] = euler[0]
+        SubElement(body, "geom", attributes)
+
+
+def add_drives(root: Element, profile: RobotProfile) -> None:
+    """Append the position servos, the coupling of the two fingers and the wrist's force/torque sensor."""
+    gripper = profile.gripper
+    pair = SubElement(SubElement(root, "tendon"), "fixed", name="fingers")
+    for finger in (gripper.joint, gripper.mirror_joint):
+        SubElement(pair, "joint", joint=finger, coef="0.5")
+    SubElement(
+        SubElement(root, "equality"), "joint", joint1=gripper.mirror_joint, joint2=gripper.joint, solref="0.004 1"
+    )
+    actuators = SubElement(root, "actuator")
+    for joint, servo in zip(profile.joints, SERVOS, strict=True):
+        span = _row((joint.lower, joint.upper))
+        SubElement(
+            actuators,
+            "position",
+            name=joint.name,
+            joint=joint.name,
+            kp=str(servo.stiffness),
+            kv=str(servo.damping),
+            ctrlrange=span,
+        )
+    SubElement(
+        actuators,
+        "position",
+        name=gripper.joint,
+        tendon="fingers",
+        kp=str(FINGER_SERVO.stiffness),
+        kv=str(FINGER_SERVO.damping),
+        ctrlrange=_row((gripper.lower, gripper.upper)),
+        forcerange=_row((-2 * gripper.effort, 2 * gripper.effort)),
+    )
+    sensors = SubElement(root, "sensor")
+    SubElement(sensors, "force", name="wrist_force", site=FT_SITE)
+    SubElement(sensors, "torque", name="wrist_torque", site=FT_SITE)
+
+
+def _row(values: Iterable[float]) -> str:
+    return " ".join(repr(float(value)) for value in values)

@@ -1,0 +1,125 @@
+"""The whole scene as one MuJoCo model: table, bowl, cubes, lights, cameras and the arm."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+import mujoco
+import numpy as np
+
+from ams_ros.robot.profile import RobotProfile
+from ams_ros.simulation.arm_model import add_arm, add_drives
+from ams_ros.simulation.layout import BOWL_CENTRE, BOWL_HEIGHT, CUBE_MASS, CUBE_SIDE
+from ams_ros.types import Float64Array
+
+CAMERAS = ("front", "wrist", "overview")
+_BOWL_SEGMENTS = 20
+_BOWL_FLOOR_RADIUS, _BOWL_RIM_RADIUS, _BOWL_WALL = 0.070, 0.090, 0.003
+_SOLID = {"contype": "1", "conaffinity": "3"}
+
+
+def build_model(profile: RobotProfile, cubes: int, timestep: float) -> Any:
+    """Compile the scene (MjModel) with that many cubes. timestep: seconds per physics step."""
+    root = Element("mujoco", model=f"{profile.name}_table")
+    SubElement(root, "compiler", angle="radian", balanceinertia="true", autolimits="true", eulerseq="XYZ")
+    SubElement(root, "option", timestep=repr(timestep), integrator="implicitfast", cone="elliptic", impratio="5")
+    visual = SubElement(root, "visual")
+    SubElement(visual, "headlight", ambient="0.38 0.38 0.38", diffuse="0.30 0.30 0.30", specular="0 0 0")
+    SubElement(visual, "quality", shadowsize="2048", offsamples="0")
+    SubElement(visual, "map", znear="0.02", zfar="10")
+    SubElement(root, "statistic", extent="1", center="0.25 0 0.15")
+    world = SubElement(root, "worldbody")
+    _add_room(world)
+    _add_cameras(world)
+    _add_bowl(world)
+    for index in range(cubes):
+        _add_cube(world, index)
+    add_arm(world, profile)
+    add_drives(root, profile)
+    _turn_degrees(root)
+    return mujoco.MjModel.from_xml_string(tostring(root, encoding="unicode"))
+
+
+def _turn_degrees(root: Element) -> None:
+    """Shapes are written with angles in degrees, because 90 reads better than pi/2; MJCF here is in radians."""
+    for geom in root.iter("geom"):
+        euler = geom.get("euler")
+        if euler is not None:
+            geom.set("euler", " ".join(repr(float(np.radians(float(angle)))) for angle in euler.split()))
+
+
+def _add_room(world: Element) -> None:
+    SubElement(
+        world, "light", pos="0.4 -0.5 1.6", dir="-0.1 0.35 -1", directional="true", castshadow="true",
+        diffuse="0.45 0.45 0.43", specular="0.1 0.1 0.1",
+    )  # fmt: skip
+    SubElement(
+        world,
+        "geom",
+        type="plane",
+        size="20 20 0.1",
+        pos="0 0 -0.45",
+        rgba="0.47 0.50 0.54 1",
+        contype="0",
+        conaffinity="0",
+    )
+    SubElement(
+        world, "geom", _SOLID, name="table", type="box", size="0.40 0.50 0.02", pos="0.22 0 -0.02",
+        rgba="0.80 0.74 0.64 1", friction="0.8 0.005 0.0001",
+    )  # fmt: skip
+    for x in (-0.14, 0.58):
+        for y in (-0.45, 0.45):
+            SubElement(
+                world, "geom", type="box", size="0.025 0.025 0.205", pos=f"{x} {y} -0.245", rgba="0.45 0.38 0.30 1",
+                contype="0", conaffinity="0",
+            )  # fmt: skip
+
+
+def _add_cameras(world: Element) -> None:
+    _add_camera(world, "front", np.array([0.70, 0.018, 0.60]), np.array([0.252, 0.018, 0.02]), 39.5)
+    _add_camera(world, "overview", np.array([0.95, -0.72, 0.62]), np.array([0.16, 0.02, 0.14]), 40.0)
+
+
+def _add_camera(world: Element, name: str, place: Float64Array, target: Float64Array, fovy: float) -> None:
+    """A camera that stands at `place`, looks at `target` and keeps its horizon level. fovy: degrees, MJCF's unit."""
+    forward = (target - place) / np.linalg.norm(target - place)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    up = np.cross(right, forward)
+    axes = " ".join(repr(float(value)) for value in (*right, *up))
+    SubElement(world, "camera", name=name, pos=" ".join(map(repr, place.tolist())), xyaxes=axes, fovy=repr(fovy))
+
+
+def _add_bowl(world: Element) -> None:
+    body = SubElement(world, "body", name="bowl", pos=f"{BOWL_CENTRE[0]} {BOWL_CENTRE[1]} 0")
+    colour = {"rgba": "0.93 0.94 0.97 1", "friction": "0.6 0.005 0.0001"}
+    SubElement(
+        body,
+        "geom",
+        _SOLID | colour,
+        type="cylinder",
+        size=f"{_BOWL_FLOOR_RADIUS} {_BOWL_WALL}",
+        pos=f"0 0 {_BOWL_WALL}",
+    )
+    out, rise = _BOWL_RIM_RADIUS - _BOWL_FLOOR_RADIUS, BOWL_HEIGHT
+    half_height, lean = np.hypot(out, rise) / 2, np.arctan2(out, rise)
+    half_width = np.pi * _BOWL_RIM_RADIUS / _BOWL_SEGMENTS * 1.05
+    radius = (_BOWL_FLOOR_RADIUS + _BOWL_RIM_RADIUS) / 2
+    for angle in np.arange(_BOWL_SEGMENTS) * 2 * np.pi / _BOWL_SEGMENTS:
+        turned = SubElement(body, "body", euler=f"0 0 {angle}")
+        SubElement(
+            turned, "geom", _SOLID | colour, type="box", size=f"{_BOWL_WALL} {half_width} {half_height}",
+            pos=f"{radius} 0 {rise / 2}", euler=f"0 {np.degrees(lean)} 0",
+        )  # fmt: skip
+
+
+def _add_cube(world: Element, index: int) -> None:
+    # Cubes wait apart from each other below the floor's edge until a reset places them.
+    body = SubElement(world, "body", name=f"cube_{index}", pos=f"{index * 0.1} 2 0.1")
+    SubElement(body, "freejoint", name=f"cube_{index}")
+    half = CUBE_SIDE / 2
+    SubElement(
+        body, "geom", _SOLID, name=f"cube_{index}", type="box", size=f"{half} {half} {half}", mass=str(CUBE_MASS),
+        condim="4", friction="1 0.005 0.0001", priority="1", solref="0.006 1.6", solimp="0.95 0.99 0.001",
+    )  # fmt: skip
