@@ -60,7 +60,7 @@ def read_model(folder: Path, card: CheckpointCard) -> Pi0Model:
     silence_loading()
     try:
         model, loading = PI0.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            folder, dtype=torch.float32, local_files_only=True, ignore_mismatched_sizes=True, output_loading_info=True
         )
     except LOADING_ERRORS as error:
         raise CheckpointError(f"checkpoint {folder} is damaged: {error}") from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 Pi0Model: TypeAlias = Any
@@ -19,7 +20,16 @@ PI0: Any = transformers.PI0ForConditionalGeneration
 PI0_CONFIG: Any = transformers.PI0Config
 PI0_PROCESSOR: Any = transformers.PI0Processor
 
-LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, SafetensorError)
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    ImportError,
+    SafetensorError,
+    StrictDataclassError,
+)
 """What transformers raises for folders that hold no usable model; every one becomes a CheckpointError."""
 
 
