@@ -1,0 +1,123 @@
+"""What a person asks of a running graph: build a scene, score it, run a task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.action import ActionClient
+
+from ams_ros.action import RunTask
+from ams_ros.cli.ros_session import RosSession
+from ams_ros.cli.task_report import Score
+from ams_ros.errors import RobotError
+from ams_ros.robot.stop_request import StopRequest
+from ams_ros.srv import ResetScene, ScoreScene
+
+SILENCE_SECONDS = 60.0
+"""A task that gives no feedback for so long is given up."""
+CANCEL_SECONDS = 10.0
+"""A canceled task must have ended within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGoal:
+    """What a task is asked to be; the fields are those of the action RunTask."""
+
+    instruction: str
+    mode: str
+    budget: int
+    seed: int
+
+
+Feedback = Callable[[str, int, int], None]
+"""Called with phase, steps executed, slices begun."""
+
+
+class GraphClient:
+    """Talks to the nodes under one namespace through a session; every wait ends."""
+
+    def __init__(self, session: RosSession, namespace: str) -> None:
+        """Use the session; nothing is asked yet."""
+        self.session, self._namespace = session, namespace
+        self._task = ActionClient(session.node, RunTask, f"{namespace}/replay_supervisor/run_task")
+
+    def require_graph(self, timeout: float = 4.0) -> None:
+        """Raise RobotError when nobody offers to run tasks."""
+        if not self.session.until(self._task.server_is_ready, timeout):
+            raise RobotError(
+                f"no graph runs under {self._namespace} in this ROS domain: start one with `ams up` "
+                "in another terminal, or let this command start it with --start"
+            )
+
+    def simulated(self, timeout: float = 2.0) -> bool:
+        """Whether a simulated robot is there, waited for up to `timeout` seconds."""
+        return self.session.offered(ResetScene, f"{self._namespace}/simulated_robot/reset", timeout)
+
+    def reset(self, task: str, objects: int, seed: int) -> str:
+        """Build a fresh scene and return its instruction; raises RobotError saying why it cannot be built."""
+        request = ResetScene.Request(task=task, objects=objects, seed=seed)
+        mend = "is the simulated robot active? `ams doctor` tells"
+        response = self.session.call(ResetScene, f"{self._namespace}/simulated_robot/reset", request, 20.0, mend)
+        if not response.success:
+            raise RobotError(f"the simulated robot cannot build this scene: {response.message}")
+        return str(response.instruction)
+
+    def score(self) -> Score:
+        """Score the scene; raises RobotError when the simulated robot does not answer."""
+        mend = "is the simulated robot active? `ams doctor` tells"
+        service = f"{self._namespace}/simulated_robot/score"
+        response = self.session.call(ScoreScene, service, ScoreScene.Request(), 10.0, mend)
+        return Score(response.placed, response.objects, response.success)
+
+    def run_task(
+        self, goal: TaskGoal, stop: StopRequest, feedback: Feedback, idle: Callable[[], None]
+    ) -> RunTask.Result:
+        """Run a task to its end; `stop` cancels it. `idle` is called several times a second in between.
+
+        Raises RobotError when the task is refused, falls silent or does not end after a cancel.
+        """
+        return _TaskCall(self.session, self._task, stop, feedback).run(goal, idle)
+
+
+class _TaskCall:
+    """One goal of the action RunTask."""
+
+    def __init__(self, session: RosSession, client: ActionClient, stop: StopRequest, feedback: Feedback) -> None:
+        self._session, self._client, self._stop = session, client, stop
+        self._feedback = feedback
+        self._heard = time.monotonic()
+
+    def run(self, goal: TaskGoal, idle: Callable[[], None]) -> RunTask.Result:
+        request = RunTask.Goal(instruction=goal.instruction, mode=goal.mode, step_budget=goal.budget, seed=goal.seed)
+        accepted = self._client.send_goal_async(request, self._on_feedback)
+        if not self._session.wait(accepted, 10.0):
+            raise RobotError("the supervisor did not answer the task within 10 s: is it active? `ams doctor` tells")
+        handle = accepted.result()
+        if not handle.accepted:
+            raise RobotError("the supervisor refuses the task: it is not active, or another task runs")
+        result = handle.get_result_async()
+        try:
+            while not self._session.wait(result, 0.2) and not self._stop.requested:
+                self._give_up_on_silence()
+                idle()
+        finally:
+            if not result.done():
+                self._session.watch = lambda: None
+                handle.cancel_goal_async()
+                self._session.wait(result, CANCEL_SECONDS)
+        if not result.done():
+            raise RobotError(f"the task did not end within {CANCEL_SECONDS:g} s of its cancel: stop the robot by hand")
+        return result.result().result
+
+    def _on_feedback(self, message: RunTask.Impl.FeedbackMessage) -> None:
+        self._heard = time.monotonic()
+        self._feedback(message.feedback.phase, message.feedback.step, message.feedback.slice)
+
+    def _give_up_on_silence(self) -> None:
+        silent = time.monotonic() - self._heard
+        if silent > 3.0 and not self._client.server_is_ready():
+            raise RobotError("the supervisor is gone: its node ended while it ran the task")
+        if silent > SILENCE_SECONDS:
+            raise RobotError(f"the task told nothing for {SILENCE_SECONDS:g} s and was canceled; see the nodes' logs")

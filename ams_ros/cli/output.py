@@ -1,0 +1,41 @@
+"""Where the command line writes: results to stdout, errors to stderr, records to files."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ams_ros.errors import ConfigurationError
+
+
+@cache
+def console() -> Console:
+    """Standard output; plain lines of any length when it is no terminal."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def print_error(error: Exception) -> None:
+    """Say on stderr, in one red line, what went wrong."""
+    line = " ".join(str(error).splitlines())
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), (line, "red")))
+
+
+def writable_file(key: str, path: Path, suffixes: tuple[str, ...] = ()) -> Path:
+    """The path of a file to be written later, its folder made; raises ConfigurationError when it cannot be written."""
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ConfigurationError(key, str(path), "a file name ending in " + " or ".join(suffixes))
+    if path.is_dir():
+        raise ConfigurationError(key, str(path), "a file name, this is a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Found out now, not after the task that took minutes.
+        existed = path.exists()
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise ConfigurationError(key, str(path), f"a file that can be written ({error.strerror})") from error
+    return path

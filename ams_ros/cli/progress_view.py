@@ -1,0 +1,80 @@
+"""A running task on the terminal: a live panel, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from ams_ros.cli.task_report import Score
+
+PLAIN_PERIOD = 5.0
+"""Seconds between two plain lines that say nothing but how far it is."""
+
+
+class ProgressView:
+    """Shows phase, steps of the budget, slice and objects placed; implements task_run.TaskListener."""
+
+    def __init__(self, console: Console, budget: int) -> None:
+        """Draw on `console`."""
+        self._console, self._budget = console, budget
+        self._instruction, self._phase = "", "starting"
+        self._step = self._slice = 0
+        self._score: Score | None = None
+        self._begun = time.monotonic()
+        self._next_plain = 0.0
+        self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> ProgressView:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def begun(self, instruction: str, score: Score | None) -> None:
+        """The scene stands."""
+        self._instruction, self._score, self._begun = instruction, score, time.monotonic()
+        if self._live is None:
+            self._console.print(f"task: {instruction}")
+        self._show()
+
+    def moved_on(self, phase: str, step: int, slice_index: int) -> None:
+        """The supervisor told where it is."""
+        self._phase, self._step, self._slice = phase, step, slice_index
+        self._show()
+
+    def scored(self, score: Score) -> None:
+        """The simulator was asked again."""
+        news = self._score is None or score.placed != self._score.placed
+        self._score = score
+        self._show(news)
+
+    def _show(self, news: bool = False) -> None:
+        if self._live is not None:
+            self._live.update(self._panel())
+        elif news or time.monotonic() >= self._next_plain:
+            self._next_plain = time.monotonic() + PLAIN_PERIOD
+            placed = f", {self._placed()}" if self._score is not None else ""
+            self._console.print(f"slice {self._slice}, step {self._step}/{self._budget}, {self._phase}{placed}")
+
+    def _placed(self) -> str:
+        return f"{self._score.placed} of {self._score.objects} placed" if self._score is not None else "unknown"
+
+    def _panel(self) -> Panel:
+        table = Table.grid(padding=(0, 2))
+        table.add_row("phase", f"[bold]{self._phase}[/bold]")
+        table.add_row("steps", ProgressBar(self._budget, self._step, width=40), f"{self._step}/{self._budget}")
+        table.add_row("slice", str(self._slice))
+        table.add_row("objects", self._placed())
+        table.add_row("time", f"{time.monotonic() - self._begun:.0f} s")
+        return Panel(table, title=self._instruction, title_align="left", width=78)

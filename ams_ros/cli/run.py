@@ -1,0 +1,67 @@
+"""`ams run`: one task over the real nodes."""
+# ruff: noqa: PLC0415 - a verb imports what it needs when it runs, so that `ams --help` answers at once
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ams_ros.cli.output import console, writable_file
+from ams_ros.cli.up import full_namespace
+
+
+def run(
+    instruction: Annotated[str, typer.Argument(help='What to do, such as "put the cubes in the bowl".')],
+    *,
+    task: Annotated[str, typer.Option(help="Scene the simulated robot builds.")] = "cubes",
+    objects: Annotated[int, typer.Option(help="Objects in the scene.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the scene and of the policy's noise.")] = 0,
+    mode: Annotated[str, typer.Option(help="Primitives to run with: direct.")] = "direct",
+    budget: Annotated[int, typer.Option(help="Steps the task may take.")] = 1500,
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Start a graph for this task alone.")] = False,
+    policy: Annotated[str | None, typer.Option(help="With --start: name or folder of the checkpoint.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report.")] = None,
+    video: Annotated[Path | None, typer.Option(metavar="FILE", help="Film the task: FILE.mp4 or FILE.gif.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="Of the nodes; by default that of the node list.")] = None,
+) -> None:
+    """Run one task on a running graph, or with --start on one of its own, and score it. Ctrl-C cancels the task.
+
+    Exit code 0: the task ended by itself or by its budget, and the simulator calls it a success. 1: anything else,
+    also when no simulated robot is there to judge. 2: it was asked for something that cannot be.
+    """
+    from ams_ros.cli.graph import Graph, GraphOptions, listed_namespace
+    from ams_ros.cli.graph_client import GraphClient
+    from ams_ros.cli.interrupts import Interrupts
+    from ams_ros.cli.progress_view import ProgressView
+    from ams_ros.cli.ros_session import RosSession
+    from ams_ros.cli.task_report import TaskSettings
+    from ams_ros.cli.task_run import TaskRun
+    from ams_ros.cli.video import SUFFIXES
+
+    settings = TaskSettings(task, instruction, objects, seed, mode, budget)
+    options = GraphOptions(namespace=full_namespace(namespace), policy=policy)
+    json_file = json_file and writable_file("--json", json_file)
+    video = video and writable_file("--video", video, SUFFIXES)
+    out = console()
+    with ExitStack() as stack:
+        interrupts = stack.enter_context(Interrupts())
+        try:
+            if start:
+                session = stack.enter_context(Graph(options, out.print, interrupts.check)).session
+            else:
+                session = stack.enter_context(RosSession(interrupts.check))
+            client = GraphClient(session, listed_namespace(options.namespace))
+            client.require_graph()
+        except KeyboardInterrupt:
+            raise typer.Exit(1) from None
+        view = stack.enter_context(ProgressView(out, budget))
+        report = TaskRun(client, settings, (view,)).run(interrupts.stop, video)
+    if json_file is not None:
+        json_file.write_text(report.to_json(), encoding="utf-8")
+    out.print(report.sentence(), markup=False)
+    if video is not None:
+        out.print(f"Video: {video}", markup=False)
+    raise typer.Exit(report.exit_code)

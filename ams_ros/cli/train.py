@@ -1,0 +1,79 @@
+"""`ams train`: a policy from nothing."""
+# ruff: noqa: PLC0415 - a verb imports what it needs when it runs, so that `ams --help` answers at once
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ams_ros.cli.output import console, writable_file
+from ams_ros.errors import ConfigurationError
+
+
+def train(
+    task: Annotated[str, typer.Argument(help="What to train for: cubes.")],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Checkpoint and report [default: out/training/TASK/checkpoint]."),
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Demonstrations and state [default: out/training/TASK].")
+    ] = None,
+    demonstrations: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Use those collected here before [default: inside --work].")
+    ] = None,
+    episodes: Annotated[int | None, typer.Option(help="Demonstrations to collect when there are none.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop after this time and ship what is there.")] = None,
+    seed: Annotated[int, typer.Option(help="Of demonstrations, first weights and noise.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="Of torch; by default one per core.")] = None,
+) -> None:
+    """Collect demonstrations, train a small pi0 on them, and write checkpoint and report.
+
+    An interrupted training goes on where its state was saved when the same command is given again.
+    """
+    _refuse(episodes, iterations, minutes, seed, threads)
+    from dataclasses import replace
+
+    from ams_ros.simulation.tasks import find_task
+
+    find_task(task)
+    work = work or Path("out") / "training" / task
+    output = output or work / "checkpoint"
+    for key, folder in (("--work", work), ("--output", output)):
+        writable_file(key, folder / ".writable")
+    # Only now: the policy's libraries take seconds to load, and a refusal should not wait for them.
+    from ams_ros.training.recipe import Recipe
+    from ams_ros.training.train_task import TrainingFolders, TrainingLimits, train_task
+
+    defaults = TrainingLimits()
+    folders = TrainingFolders(work, output, output, demonstrations or work / "demonstrations")
+    limits = TrainingLimits(
+        episodes=episodes or defaults.episodes,
+        seconds=math.inf if minutes is None else minutes * 60.0,
+        threads=threads or len(os.sched_getaffinity(0)),
+    )
+    recipe = replace(Recipe(), iterations=iterations) if iterations is not None else Recipe()
+    try:
+        train_task(task, folders, seed=seed, recipe=recipe, limits=limits, console=console())
+    except KeyboardInterrupt:
+        console().print(f"Interrupted. The same command takes the training in {work} up again.", markup=False)
+        raise typer.Exit(1) from None
+
+
+def _refuse(
+    episodes: int | None, iterations: int | None, minutes: float | None, seed: int, threads: int | None
+) -> None:
+    """Raise ConfigurationError for numbers out of range."""
+    for key, value in (("--episodes", episodes), ("--iterations", iterations), ("--threads", threads)):
+        if value is not None and value < 1:
+            raise ConfigurationError(key, value, "an integer of at least 1")
+    if minutes is not None and not 0.0 < minutes < math.inf:
+        raise ConfigurationError("--minutes", minutes, "a number above 0")
+    if seed < 0:
+        raise ConfigurationError("--seed", seed, "an integer of at least 0")

@@ -1,0 +1,206 @@
+"""The command line without a graph: what every verb refuses, how, and how quickly it answers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ams_ros.cli.main import main
+from ams_ros.cli.task_report import TaskReport, TaskSettings
+from ams_ros.errors import ConfigurationError
+
+VERBS = ("up", "run", "demo", "train", "evaluate", "doctor")
+HEAVY = ("torch", "mujoco", "rclpy", "transformers", "numpy", "scipy")
+RUN_KEYS = [
+    *("task", "instruction", "mode", "seed", "objects", "success", "placed", "steps", "inferences", "exceptions"),
+    *("replays", "seconds", "policy_seconds", "outcome", "message"),
+]
+
+REPORT = TaskReport(
+    task="cubes",
+    instruction="put the cubes in the bowl",
+    mode="direct",
+    seed=3,
+    objects=2,
+    success=True,
+    placed=2,
+    steps=200,
+    inferences=25,
+    exceptions=0,
+    replays=0,
+    seconds=11.0,
+    policy_seconds=1.5,
+    outcome="at_rest",
+    message="the policy has come to rest",
+)
+
+
+def ams(*arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ams_ros.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
+    """Call `ams` and return the one line it says on stderr; it must end with the given code and say nothing else."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(code: int, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["ams", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert ended.value.code == code
+        (line,) = said.err.strip().splitlines()
+        assert line.startswith("error: ")
+        return line
+
+    return call
+
+
+@pytest.mark.parametrize("arguments", [("--help",), *((verb, "--help") for verb in VERBS)], ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    program = (
+        "import sys, atexit\n"
+        f"atexit.register(lambda: print('HEAVY', [m for m in {HEAVY!r} if m in sys.modules]))\n"
+        f"sys.argv = ['ams', *{list(arguments)!r}]\n"
+        "from ams_ros.cli.main import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "HEAVY []" in done.stdout
+
+
+def test_an_error_is_one_line_on_stderr_without_a_traceback() -> None:
+    done = ams("run", "x", "--budget", "0")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "error: --budget: got 0, allowed: an integer from 1 to 2147483647\n"
+
+
+def test_help_names_every_verb() -> None:
+    said = ams("--help").stdout
+    for verb in VERBS:
+        assert f"\n  {verb} " in said
+
+
+def test_an_unknown_verb_or_option_is_a_usage_error() -> None:
+    assert ams("dance").returncode == 2
+    assert ams("run", "do it", "--colour", "red").returncode == 2
+    assert ams("run").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("run", "x", "--objects", "-1"), "--objects: got -1"),
+        (("run", "x", "--budget", "0"), "--budget: got 0"),
+        (("run", "x", "--seed", "-5"), "--seed: got -5"),
+        (("run", "x", "--mode", "magic"), "mode: got 'magic'"),
+        (("run", "  "), "INSTRUCTION: got '  '"),
+        (("run", "x", "--namespace", "/a-b"), "--namespace: got '/a-b'"),
+        (("run", "x", "--video", "film.avi"), "--video: got 'film.avi'"),
+        (("run", "x", "--json", "/proc/none/report.json"), "--json: got '/proc/none/report.json'"),
+        (("up", "--speed", "-1"), "--speed: got -1.0"),
+        (("up", "--speed", "4"), "--use-sim-time"),
+        (("up", "--log-level", "loud"), "--log-level: got 'loud'"),
+        (("up", "--set", "speed=1"), "--set: got 'speed=1'"),
+        (("up", "--set", "inference.policy"), "--set: got 'inference.policy'"),
+        (("up", "--set", "nobody.speed=1"), "--set: got 'nobody.speed=1'"),
+        (("demo", "--out", "/proc/none"), "--out: got"),
+        (("train", "dishes"), "dishes"),
+        (("train", "cubes", "--iterations", "0"), "--iterations: got 0"),
+        (("train", "cubes", "--minutes", "-2"), "--minutes: got -2"),
+        (("train", "cubes", "--seed", "-2"), "--seed: got -2"),
+        (("evaluate", "--task", "dishes"), "dishes"),
+        (("evaluate", "--objects", "-1"), "objects: got -1"),
+        (("evaluate", "--episodes", "0"), "episodes: got 0"),
+        (("evaluate", "--cap", "0"), "cap: got 0"),
+        (("evaluate", "--mode", "magic"), "mode: got 'magic'"),
+        (("evaluate", "--seed", "-1"), "seed: got -1"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_cannot_be_is_refused_with_its_name_value_and_what_is_allowed(
+    arguments: tuple[str, ...], named: str, refused: Callable[..., str]
+) -> None:
+    line = refused(2, *arguments)
+    assert named in line
+    assert "allowed:" in line
+
+
+@pytest.mark.integration
+def test_run_without_a_graph_says_how_to_start_one(domain: int, refused: Callable[..., str]) -> None:
+    line = refused(1, "run", "put the cubes in the bowl")
+    assert "no graph runs under /ams" in line
+    assert "ams up" in line
+    assert "--start" in line
+
+
+def test_the_json_of_a_run_has_exactly_the_agreed_keys() -> None:
+    assert list(json.loads(REPORT.to_json())) == RUN_KEYS
+
+
+def test_a_run_without_simulator_claims_neither_success_nor_failure() -> None:
+    unknown = replace(REPORT, success=None, placed=None)
+    assert json.loads(unknown.to_json())["success"] is None
+    assert "nobody here can tell" in unknown.sentence()
+    assert unknown.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("success", "outcome", "code"),
+    [
+        (True, "at_rest", 0),
+        (True, "budget_spent", 0),
+        (False, "at_rest", 1),
+        (False, "budget_spent", 1),
+        (True, "canceled", 1),
+        (True, "failed", 1),
+    ],
+)
+def test_exit_code_zero_means_that_the_task_ended_properly_and_succeeded(
+    success: bool, outcome: str, code: int
+) -> None:
+    assert replace(REPORT, success=success, outcome=outcome).exit_code == code
+
+
+def test_settings_refuse_a_number_that_no_message_can_carry() -> None:
+    with pytest.raises(ConfigurationError, match="--objects"):
+        TaskSettings("cubes", "x", 2**31, 0, "direct", 10)
+
+
+@pytest.mark.integration
+def test_the_doctor_names_a_mend_for_everything_bad_and_ends_accordingly(
+    domain: int,
+) -> None:
+    done = ams("doctor", "--json", timeout=200.0)
+    findings = json.loads(done.stdout)
+    assert {"Python", "mujoco", "disk", "shared memory", "rendering with egl", "policy cubes"} <= {
+        finding["subject"] for finding in findings
+    }
+    faults = [finding for finding in findings if finding["health"] == "bad"]
+    assert all(finding["mend"] for finding in faults)
+    assert done.returncode == (1 if faults else 0)
+
+
+def test_the_doctor_finds_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ams_ros.cli import doctor_machine  # noqa: PLC0415 - beside what is replaced in it
+    from ams_ros.cli.finding import Health  # noqa: PLC0415
+
+    monkeypatch.setattr(doctor_machine, "PACKAGES", ("numpy", "no-such-package-anywhere"))
+    by_subject = {finding.subject: finding for finding in doctor_machine.installed()}
+    assert by_subject["numpy"].health is Health.GOOD
+    assert by_subject["no-such-package-anywhere"].health is Health.BAD
+    (_, shared) = doctor_machine.space(tmp_path, tmp_path / "absent")
+    assert shared.health is Health.BAD
+    assert "tmpfs" in shared.mend
+    monkeypatch.setattr(doctor_machine, "RENDER", "raise SystemExit('no display')")
+    assert [(f.health, f.seen) for f in doctor_machine.rendering()] == [(Health.BAD, "no display")] * 2
