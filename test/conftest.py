@@ -1,14 +1,16 @@
 """Fixtures of the integration tests.
 
     def test_something(start_node, probe):
-        robot = start_node("simulated_robot", {"seed": 3})     # a real process, ready when this returns
-        probe.bring_up(robot.name)                             # configure and activate
+        robot = start_node("simulated_robot", {"rate": 100.0})  # a real process, ready when this returns
+        probe.bring_up(robot.name)                              # configure and activate
         reply = probe.call(ResetScene, f"{robot.name}/reset", task="cubes", objects=1, seed=3)
 
 `start_node(module, parameters, namespace)` runs `python -m ams_ros.nodes.<module>` in the session's own ROS domain and
-ends it after the test with SIGINT; a node that does not obey is killed and fails the test. `probe` is a
-`ros_probe.Probe`: services, transitions, parameters, topics, actions. `domain` alone is enough for a test that starts
-processes itself, such as the command line: the environment of the test session then already holds the domain.
+ends it after the test with SIGINT; a node that does not obey is killed and fails the test. `start_shared_node` is the
+same for one process that all tests of a module use. `probe` is a `ros_probe.Probe`: services, transitions, parameters,
+topics, actions. `random_checkpoint` is a policy without sense, for tests of the graph itself. `domain` alone is enough
+for a test that starts processes itself, such as the command line: the environment of the test session then already
+holds the domain.
 """
 
 from __future__ import annotations
@@ -47,7 +49,15 @@ def domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     pytest.fail("all 101 ROS domains are taken by other test sessions")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def random_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder with random weights of the trained size."""
+    from random_policy import write_random_checkpoint  # noqa: PLC0415  torch takes seconds to import
+
+    return write_random_checkpoint(tmp_path_factory.mktemp("checkpoint") / "random")
+
+
+@pytest.fixture(scope="module")
 def probe(domain: int) -> Iterator[Probe]:
     """A node of the test itself, spinning."""
     from ros_probe import Probe  # noqa: PLC0415  core tests run without ROS
@@ -60,12 +70,22 @@ def probe(domain: int) -> Iterator[Probe]:
 @pytest.fixture
 def start_node(probe: Probe, tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     """Start nodes; all of them end with the test."""
+    yield from _starter(probe, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def start_shared_node(probe: Probe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
+    """Start nodes; all of them end with the module."""
+    yield from _starter(probe, tmp_path_factory.mktemp("shared"))
+
+
+def _starter(probe: Probe, base: Path) -> Iterator[Callable[..., NodeProcess]]:
     from ros_probe import NodeProcess  # noqa: PLC0415
 
     started: list[NodeProcess] = []
 
     def start(module: str, parameters: dict[str, Any] | None = None, namespace: str = "/ams") -> NodeProcess:
-        folder = tmp_path / f"node{len(started)}"
+        folder = base / f"node{len(started)}"
         folder.mkdir()
         node = NodeProcess(module, parameters or {}, namespace, folder)
         started.append(node)

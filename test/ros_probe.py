@@ -18,7 +18,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.action import ActionClient
 from rclpy.experimental import EventsExecutor
-from rclpy.parameter import Parameter
+from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.task import Future
 
@@ -116,6 +116,11 @@ class Probe:
         parameters = [Parameter(k.replace("__", "."), value=v).to_parameter_msg() for k, v in values.items()]
         results = self.call(SetParameters, f"{node}/set_parameters", parameters=parameters).results
         return [result.reason for result in results if not result.successful]
+
+    def parameters(self, node: str, *names: str) -> dict[str, Any]:
+        """The present values of parameters, by name."""
+        values = self.call(GetParameters, f"{node}/get_parameters", names=list(names)).values
+        return {name: parameter_value_to_python(value) for name, value in zip(names, values, strict=True)}
 
     def listen(self, kind: Any, topic: str, qos: QoSProfile | int = 10) -> Messages:
         """Collect the messages of a topic from now on."""

@@ -12,8 +12,9 @@ seconds or wait for an answer of another node. _deactivate and _teardown must be
 _setup that broke off in the middle. Raise an AmsError to refuse a transition; its text reaches the log and `~/status`
 (diagnostic_msgs/DiagnosticStatus, latched), and the node stays where it was, ready for another try.
 
-`ams_ros.nodes.process.run_node(NodeClass)` runs one as a process. A service whose answer takes time: `defer_replies`. An
-action server: an execute callback that is a coroutine and awaits a future of `handoff.Handoff`, completed by a thread.
+`ams_ros.nodes.process.run_node(NodeClass)` runs one as a process. A service whose answer takes time uses
+`deferred_service.defer_replies`. The execute callback of an action server is a coroutine that awaits a future of
+`handoff.Handoff`, which a thread completes.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class AmsNode(LifecycleNode):
         self._setup_threads: list[SupervisedThread] = []
         self._activity_threads: list[SupervisedThread] = []
         defer_replies(self._service_change_state, self._queue_change)
-        self._permanent = self._entities()
+        self._permanent: set[Any] = set()
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         threading.Thread(target=self._run_jobs, name="transitions", daemon=True).start()
         self._tell(DiagnosticStatus.OK, "unconfigured", "started")
@@ -122,6 +123,8 @@ class AmsNode(LifecycleNode):
         """Run _setup; on any error undo it and stay unconfigured."""
         self._failing = False
         self._stop = StopRequest()
+        # Taken now rather than at construction, because rclpy makes entities of its own, such as one for /clock.
+        self._permanent = self._entities()
         self._begun_setup = True
         try:
             self._setup()
@@ -227,17 +230,29 @@ class AmsNode(LifecycleNode):
         return {*self.publishers, *self.subscriptions, *self.services, *self.clients, *self.timers, *self.waitables}
 
     def _destroy_entities(self) -> None:
-        destroy = {
-            "publishers": self.destroy_publisher,
-            "subscriptions": self.destroy_subscription,
-            "services": self.destroy_service,
-            "clients": self.destroy_client,
-            "timers": self.destroy_timer,
-            "waitables": lambda waitable: waitable.destroy(),
-        }
-        for kind, remove in destroy.items():
-            for entity in [e for e in getattr(self, kind) if e not in self._permanent]:
-                (self.destroy_lifecycle_publisher if isinstance(entity, LifecyclePublisher) else remove)(entity)
+        """Remove what was created since configure, on the executor's thread: between two callbacks, never under one."""
+        done = threading.Event()
+
+        def destroy() -> None:
+            for kind, remove in {
+                "publishers": self._destroy_publisher,
+                "subscriptions": self.destroy_subscription,
+                "services": self.destroy_service,
+                "clients": self.destroy_client,
+                "timers": self.destroy_timer,
+                "waitables": lambda waitable: waitable.destroy(),
+            }.items():
+                for entity in [each for each in getattr(self, kind) if each not in self._permanent]:
+                    remove(entity)
+            done.set()
+
+        self.executor.create_task(destroy)
+        if not done.wait(5.0):
+            raise AmsError("the ROS entities could not be removed within 5 s: a callback holds the executor")
+
+    def _destroy_publisher(self, publisher: Any) -> None:
+        managed = isinstance(publisher, LifecyclePublisher)
+        (self.destroy_lifecycle_publisher if managed else self.destroy_publisher)(publisher)
 
     # The transition thread.
 

@@ -1,0 +1,90 @@
+"""One goal sent to an action server, from a thread that may block: every wait ends, and a cancel is confirmed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from rclpy.action import ActionClient
+from rclpy.task import Future
+
+from ams_ros.errors import RobotError
+from ams_ros.robot.stop_request import StopRequest
+
+_POLL_SECONDS = 0.01
+
+
+def wait_for(future: Future, timeout: float, stop: StopRequest | None = None) -> bool:
+    """Block until `future` is done; False when `timeout` seconds passed or `stop` was requested before."""
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())
+    deadline = time.monotonic() + timeout
+    while not done.wait(max(0.0, min(_POLL_SECONDS, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline or (stop is not None and stop.requested):
+            return False
+    return True
+
+
+class GoalCall:
+    """Sent at construction; then `accept`, `end`, or at any moment `cancel`."""
+
+    def __init__(self, client: ActionClient, goal: Any, what: str) -> None:
+        """what: names server and purpose in error messages, such as "the arm controller /arm/..."."""
+        self._what = what
+        self._sent: Future = client.send_goal_async(goal)
+        self._result: Future | None = None
+
+    def accept(self, timeout: float, stop: StopRequest) -> bool:
+        """Whether the server accepted the goal before `stop` was requested.
+
+        Raises RobotError when it rejects the goal or does not answer within `timeout` seconds.
+        """
+        if wait_for(self._sent, timeout, stop):
+            if not self._accepted():
+                raise RobotError(f"{self._what} rejected the goal; its log says why")
+            return True
+        if stop.requested:
+            return False
+        self._cancel_when_accepted()
+        raise RobotError(f"{self._what} did not answer the goal within {timeout} s")
+
+    def end(self, timeout: float, stop: StopRequest) -> Any | None:
+        """The result response (.status, .result) of an accepted goal; None when `stop` came or time ran out."""
+        assert self._result is not None, "accept() comes first"
+        return self._result.result() if wait_for(self._result, timeout, stop) else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the goal was accepted and has not ended yet, as far as is known here."""
+        return self._result is not None and not self._result.done()
+
+    def cancel(self, timeout: float) -> None:
+        """Cancel the goal wherever it is, and return when the server has ended it.
+
+        A goal that nobody answered yet is canceled as soon as it is accepted. Raises RobotError when the end is not
+        confirmed within `timeout` seconds: the robot may still be moving then.
+        """
+        if not wait_for(self._sent, timeout):
+            self._cancel_when_accepted()
+            raise RobotError(f"{self._what} did not answer the goal within {timeout} s, so its cancel is not confirmed")
+        if not self._accepted():
+            return
+        assert self._result is not None
+        if not self._result.done():
+            self._sent.result().cancel_goal_async()
+        if not wait_for(self._result, timeout):
+            raise RobotError(f"{self._what} did not confirm within {timeout} s that it stopped")
+
+    def _accepted(self) -> bool:
+        handle = self._sent.result()
+        if handle.accepted and self._result is None:
+            self._result = handle.get_result_async()
+        return bool(handle.accepted)
+
+    def _cancel_when_accepted(self) -> None:
+        def cancel(sent: Future) -> None:
+            if sent.result().accepted:
+                sent.result().cancel_goal_async()
+
+        self._sent.add_done_callback(cancel)

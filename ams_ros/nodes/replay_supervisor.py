@@ -1,0 +1,215 @@
+"""The replay supervisor: the node a user asks to work on a task."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.task import Future
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+
+from ams_ros.action import RunTask
+from ams_ros.errors import AmsError, ConfigurationError
+from ams_ros.msg import TaskState
+from ams_ros.nodes.handoff import Handoff
+from ams_ros.nodes.latest import Latest
+from ams_ros.nodes.lifecycle import LATCHED, AmsNode
+from ams_ros.nodes.parameters import Setting
+from ams_ros.nodes.process import run_node
+from ams_ros.nodes.ros_clock import RosClock
+from ams_ros.nodes.ros_robot import Controllers, RobotLimits, RosRobot
+from ams_ros.nodes.ros_slice_source import RosSliceSource
+from ams_ros.robot.profile import load_profile
+from ams_ros.robot.stop_request import StopRequest
+from ams_ros.srv import InferSlice
+from ams_ros.supervision.rest import RestThresholds
+from ams_ros.supervision.task_loop import TaskLoop, parse_mode
+from ams_ros.types import Outcome, Phase, TaskProgress, TaskRequest, TaskResult
+
+_RESULT_TIMEOUT = 60
+"""Seconds a result is kept for clients that ask late; rclpy's default of 15 minutes only holds memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """A task under way. told: set once its end was told to the client."""
+
+    request: TaskRequest
+    goal: Any
+    future: Future
+    stop: StopRequest = field(default_factory=StopRequest)
+    told: threading.Event = field(default_factory=threading.Event)
+
+
+class ReplaySupervisor(AmsNode):
+    """Serves the action ~/run_task, one task at a time, and tells on ~/state where it stands.
+
+    Every goal is accepted, because only a result carries text: one that cannot be run ends at once, aborted, with the
+    outcome `failed` and the reason.
+    """
+
+    SETTINGS = (
+        Setting("robot", "widowx_250s", "robot profile under config/robots; names the joints"),
+        Setting("joint_states_topic", "/joint_states", "sensor_msgs/JointState of arm and gripper"),
+        Setting("arm_action", "/arm_controller/follow_joint_trajectory", "control_msgs/FollowJointTrajectory server"),
+        Setting("gripper_action", "/gripper_controller/gripper_cmd", "control_msgs/GripperCommand server"),
+        Setting("infer_service", "inference/infer_slice", "InferSlice service; relative to this node's namespace"),
+        Setting(
+            "server_wait", 5.0, "wall time for a controller or the inference node to appear or answer, s", 0.1, 600.0
+        ),
+        Setting("infer_timeout", 10.0, "wall time for one slice to be inferred, s", 0.1, 600.0),
+        Setting("execution_margin", 5.0, "wall time for a trajectory's result beyond its own duration, s", 0.1, 600.0),
+        Setting("cancel_wait", 5.0, "wall time for a controller to confirm that it stopped, s", 0.1, 60.0),
+        Setting("max_age", 0.5, "wall time the joint states may be silent, s", 0.01, 60.0),
+        Setting(
+            "rest.arm", RestThresholds.arm, "a slice that moves no arm joint by more, rad, counts as still", 1e-6, 1.0
+        ),
+        Setting("rest.gripper", RestThresholds.gripper, "the same for the finger, m", 1e-6, 0.1),
+        Setting("rest.slices", RestThresholds.slices, "so many still slices in a row end the task", 1, 1000),
+    )
+
+    def __init__(self) -> None:
+        """Wait to be configured."""
+        super().__init__("replay_supervisor")
+        self._task: _Task | None = None
+        self._ready = False
+
+    def _setup(self) -> None:
+        self._rest = RestThresholds(self.setting("rest.arm"), self.setting("rest.gripper"), self.setting("rest.slices"))
+        self._limits = RobotLimits(
+            server=self.setting("server_wait"),
+            margin=self.setting("execution_margin"),
+            cancel=self.setting("cancel_wait"),
+            max_age=self.setting("max_age"),
+        )
+        self._profile = load_profile(self.setting("robot"))
+        joints = Latest(self, JointState, self.setting("joint_states_topic"), "the robot's joints")
+        self._controllers = Controllers(self, self.setting("arm_action"), self.setting("gripper_action"), joints)
+        self._slices = self.create_client(InferSlice, self.setting("infer_service"))
+        self._clock = RosClock(self)
+        self._handoff = Handoff(self)
+        self._queue: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+        self._state = self.create_publisher(TaskState, "~/state", LATCHED)
+        self._server = ActionServer(
+            self, RunTask, "~/run_task", self._execute, cancel_callback=self._cancel, result_timeout=_RESULT_TIMEOUT
+        )
+
+    def _activate(self) -> None:
+        self.start_thread("task", self._work)
+        self._ready = True
+
+    def _deactivate(self, reason: str) -> None:
+        self._ready = False
+        task = self._task
+        if task is None:
+            return
+        task.stop.request(reason)
+        # A stop may take one cancel each of arm and gripper; the executor spins on meanwhile.
+        patience = 2.0 * (self._limits.cancel + self._limits.server)
+        if not task.told.wait(patience):
+            raise AmsError(f"the running task did not end within {patience} s after: {reason}")
+
+    # On the executor's thread.
+
+    async def _execute(self, goal: Any) -> RunTask.Result:
+        try:
+            task = self._begin(goal)
+        except AmsError as error:
+            self.get_logger().warning(f"task refused: {error}")
+            goal.abort()
+            return RunTask.Result(outcome=Outcome.FAILED.value, message=str(error))
+        self._queue.put(task)
+        result: TaskResult = await task.future
+        if result.outcome is Outcome.CANCELED and goal.is_cancel_requested:
+            goal.canceled()
+        elif result.outcome in (Outcome.CANCELED, Outcome.FAILED):
+            goal.abort()
+        else:
+            goal.succeed()
+        self.get_logger().info(f"task ended, {result.outcome.value}: {result.message}")
+        self._task = None
+        task.told.set()
+        return RunTask.Result(**{name: getattr(result, name) for name in _COUNTERS}, outcome=result.outcome.value)
+
+    def _begin(self, goal: Any) -> _Task:
+        """Take the goal as the running task; raises AmsError saying why it cannot be."""
+        if not self._ready:
+            raise AmsError(f"the supervisor is {self.state_label}: activate it")
+        if self._task is not None:
+            running = self._task.request.instruction
+            raise AmsError(f"a task runs already ({running!r}): cancel it or wait for its end")
+        wanted = goal.request
+        if wanted.step_budget < 1:
+            raise ConfigurationError("step_budget", wanted.step_budget, "an integer of at least 1")
+        request = TaskRequest(wanted.instruction, parse_mode(wanted.mode), wanted.step_budget, wanted.seed)
+        self._task = _Task(request, goal, self._handoff.future())
+        return self._task
+
+    def _cancel(self, goal: Any) -> CancelResponse:
+        task = self._task
+        if task is not None and bytes(task.goal.goal_id.uuid) == bytes(goal.goal_id.uuid):
+            task.stop.request("canceled by the client")
+        return CancelResponse.ACCEPT
+
+    # In the task's thread.
+
+    def _work(self, stop: StopRequest) -> None:
+        while not stop.requested:
+            try:
+                task = self._queue.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            try:
+                result = self._run(task)
+            except BaseException as error:
+                # The client must not wait in vain for a result that this dying thread owes.
+                reason = f"the supervisor failed: {type(error).__name__}: {error}"
+                self._handoff.resolve(task.future, TaskResult(Outcome.FAILED, reason, 0, 0, 0, 0, 0.0, 0.0))
+                raise
+            self._handoff.resolve(task.future, result)
+
+    def _run(self, task: _Task) -> TaskResult:
+        arm, gripper = self._profile.joint_names, self._profile.gripper.joint
+        source = RosSliceSource(
+            self._slices, arm, self.setting("server_wait"), self.setting("infer_timeout"), task.stop
+        )
+        robot = RosRobot(self._controllers, arm, gripper, self._limits, self._clock)
+        loop = TaskLoop(source, robot, self._clock, self._rest, lambda progress: self._tell_progress(task, progress))
+        self.get_logger().info(f"task {task.request.instruction!r}, at most {task.request.step_budget} steps")
+        result = loop.run(task.request, task.stop)
+        if source.interrupted:
+            return replace(result, outcome=Outcome.CANCELED, message=task.stop.reason)
+        return result
+
+    def _tell_progress(self, task: _Task, progress: TaskProgress) -> None:
+        phase, step, number = progress.phase.value, progress.step, progress.slice
+        if progress.phase is not Phase.ENDED:
+            task.goal.publish_feedback(RunTask.Feedback(phase=phase, step=step, slice=number))
+        self._state.publish(
+            TaskState(
+                header=Header(stamp=self.get_clock().now().to_msg()),
+                running=progress.phase is not Phase.ENDED,
+                instruction=task.request.instruction,
+                phase=phase,
+                step=step,
+                slice=number,
+            )
+        )
+
+
+_COUNTERS = ("message", "steps", "inferences", "exceptions", "replays", "seconds", "policy_seconds")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node until it is told to end."""
+    return run_node(ReplaySupervisor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
