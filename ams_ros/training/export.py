@@ -14,8 +14,11 @@ from ams_ros.training.dataset import CAMERAS
 from ams_ros.training.trainer import Trainer
 
 
-def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path) -> CheckpointCard:
-    """Write the averaged weights of a run as a checkpoint that `load_policy` loads; returns its card."""
+def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path, commit: str) -> CheckpointCard:
+    """Write the averaged weights of a run as a checkpoint that `load_policy` loads; returns its card.
+
+    commit: of the sources that trained it, asked for when training began.
+    """
     recipe, demonstrations = trainer.recipe, trainer.demonstrations
     task = str(demonstrations.meta.get("task", "task"))
     card = CheckpointCard(
@@ -38,7 +41,7 @@ def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path) -> 
         vocabulary=trainer.vocabulary.words,
         training={
             "seed": trainer.seed,
-            "commit": source_commit(),
+            "commit": commit,
             "iterations": trainer.iteration,
             "seconds": round(trainer.seconds, 1),
             "flow_loss": trainer.history[-1].flow,
@@ -51,11 +54,12 @@ def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path) -> 
 
 
 def source_commit() -> str:
-    """The git commit of this source tree, with "-modified" where package sources differ from it; else "unknown"."""
-    here = Path(__file__).resolve().parent.parent
+    """The git commit of this source tree, with "-modified" where what makes a policy differs from it; else "unknown"."""
+    package = Path(__file__).resolve().parent.parent
+    rooms = [str(package / room) for room in ("policy", "robot", "simulation", "training")]
     try:
-        commit = _git(here, "rev-parse", "HEAD").strip()
-        return commit + ("-modified" if _git(here, "status", "--porcelain", "--", ".").strip() else "")
+        commit = _git(package, "rev-parse", "HEAD").strip()
+        return commit + ("-modified" if _git(package, "status", "--porcelain", "--", *rooms).strip() else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 

@@ -15,7 +15,7 @@ from ams_ros.robot.profile import RobotProfile, load_profile
 from ams_ros.simulation.tasks import find_task
 from ams_ros.training.dataset import Demonstrations
 from ams_ros.training.demonstrations import collect
-from ams_ros.training.export import export_checkpoint
+from ams_ros.training.export import export_checkpoint, source_commit
 from ams_ros.training.progress import TrainingProgress
 from ams_ros.training.recipe import Recipe
 from ams_ros.training.report import write_report
@@ -83,7 +83,7 @@ def train_task(
     Raises ConfigurationError for an unknown task or for folders that belong to another run.
     """
     console = console or Console(stderr=True)
-    profile, task = load_profile(robot), find_task(name)
+    profile, task, commit = load_profile(robot), find_task(name), source_commit()
     if not (folders.demonstrations / "meta.json").exists():
         _collect(folders.demonstrations, limits, seed, console)
     torch.set_num_threads(limits.threads)
@@ -91,10 +91,10 @@ def train_task(
     with TrainingProgress(console, recipe.iterations, trainer.iteration, trainer.seconds) as progress:
         trainer.run(
             on_record=progress.show,
-            on_export=lambda _: _export(trainer, profile, folders.work / "exports"),
+            on_export=lambda _: _export(trainer, profile, folders.work / "exports", commit),
             time_limit=limits.seconds,
         )
-    card = export_checkpoint(trainer, profile, folders.output)
+    card = export_checkpoint(trainer, profile, folders.output, commit)
     report = write_report(trainer, card, folders.output, folders.report, task.name)
     console.print(f"checkpoint in {folders.output}, report in {report}")
     return TrainingRun(folders.output, card, report)
@@ -112,5 +112,5 @@ def _collect(folder: Path, limits: TrainingLimits, seed: int, console: Console) 
         )
 
 
-def _export(trainer: Trainer, profile: RobotProfile, folder: Path) -> None:
-    export_checkpoint(trainer, profile, folder / f"{trainer.iteration:06d}")
+def _export(trainer: Trainer, profile: RobotProfile, folder: Path, commit: str) -> None:
+    export_checkpoint(trainer, profile, folder / f"{trainer.iteration:06d}", commit)
