@@ -54,7 +54,7 @@ def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path, com
 
 
 def source_commit() -> str:
-    """The git commit of this source tree, with "-modified" where what makes a policy differs from it; else "unknown"."""
+    """The git commit of this source tree, "-modified" where what makes a policy differs from it; else "unknown"."""
     package = Path(__file__).resolve().parent.parent
     rooms = [str(package / room) for room in ("policy", "robot", "simulation", "training")]
     try:
