@@ -12,6 +12,9 @@ FT_SITE = "wrist_ft_link"
 ARM_CONTYPE, ARM_CONAFFINITY = 2, 0
 """The arm touches table, bowl and cubes, but not itself."""
 
+_STICTION = {"solreffriction": "0.004 1", "solimpfriction": "0.9999 0.9999 0.001"}
+"""Dry friction that holds a joint where it stopped; MuJoCo's default lets it creep on for a second."""
+
 BLACK, GREY, STEEL, ACCENT = "0.13 0.13 0.15 1", "0.30 0.31 0.34 1", "0.62 0.64 0.68 1", "0.93 0.45 0.10 1"
 
 
@@ -90,6 +93,7 @@ def _add_link(parent: Element, profile: RobotProfile, joint: JointSpec, servo: S
     SubElement(
         body,
         "joint",
+        _STICTION,
         name=joint.name,
         type="hinge",
         axis=_row(joint.axis),
@@ -115,6 +119,7 @@ def _add_finger(parent: Element, profile: RobotProfile, joint: str, sign: float)
     SubElement(
         body,
         "joint",
+        _STICTION,
         name=joint,
         type="slide",
         axis=f"0 {sign} 0",

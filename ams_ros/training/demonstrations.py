@@ -257,7 +257,7 @@ def _frame(plant: Plant, advice: Advice) -> tuple[object, ...]:
         advice.action.astype(np.float32),
         advice.idle,
         advice.target.astype(np.float32),
-        bool(outside.any()),
+        advice.held or bool(outside.any()),
         advice.held,
     )
 

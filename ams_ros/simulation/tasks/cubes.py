@@ -35,6 +35,7 @@ BOWL_CLEARANCE = 0.155
 CUBE_CLEARANCE = 0.080
 """Least distance between cube centres, m: an open gripper fits between two cubes."""
 _SETTLE = 0.5
+_HEAP_HEIGHT = BOWL_HEIGHT + 2 * CUBE_SIDE
 
 
 class SceneDomain(IntEnum):
@@ -86,9 +87,9 @@ class CubesTask:
 
 
 def inside_bowl(centres: Float64Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """For cube centres (n, 3) m: (n,) whether each lies within the bowl's rim and not above a heap."""
+    """For cube centres (n, 3) m: (n,) whether each lies within the bowl's rim or on a heap in it."""
     distance = np.linalg.norm(centres[:, :2] - BOWL_CENTRE, axis=1)
-    return np.asarray((distance < BOWL_INNER_RADIUS) & (centres[:, 2] < BOWL_HEIGHT + CUBE_SIDE))
+    return np.asarray((distance < BOWL_INNER_RADIUS) & (centres[:, 2] < _HEAP_HEIGHT))
 
 
 def _spread(rng: np.random.Generator, count: int) -> list[Float64Array]:
