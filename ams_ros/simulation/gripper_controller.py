@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ams_ros.errors import ConfigurationError
-from ams_ros.simulation.trajectory_controller import GoalStatus
+from ams_ros.simulation.trajectory_controller import TICK, GoalStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,9 @@ class GripperController:
     def monitor(self, now: float) -> tuple[GripperReport, ...]:
         """What clients are to be told: ends at once, feedback on a running goal at `action_monitor_rate`."""
         reports, self._reports = tuple(self._reports), []
-        if self._goal is None or now < self._next_feedback:
+        if self._goal is None or now < self._next_feedback - TICK:
             return reports
-        self._next_feedback = now + 1.0 / self.settings.action_monitor_rate
+        self._next_feedback = max(self._next_feedback + 1.0 / self.settings.action_monitor_rate, now)
         return (*reports, GripperReport(self._goal, *self._latest, stalled=False, reached_goal=False))
 
     def _judge(self, now: float, position: float, velocity: float) -> None:

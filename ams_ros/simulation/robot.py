@@ -114,10 +114,10 @@ class SimulatedRobot:
         goal, _ = arm.accept(trajectory, ToleranceRequest(), self.plant.time)
         moving_until = self.plant.time
         while True:
-            if stop.requested:
-                arm.cancel(goal)
             if arm.goal == goal:
                 moving_until = self.plant.time
+            if stop.requested:
+                arm.cancel(goal)
             ends = self._tick()
             if ends:
                 return ends[-1], moving_until

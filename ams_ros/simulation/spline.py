@@ -10,6 +10,9 @@ import numpy as np
 from ams_ros.simulation.trajectory import Waypoint
 from ams_ros.types import Float64Array
 
+_DIGITS = 9
+"""Times are rounded to nanoseconds after the start is subtracted, so that a motion is the same whenever it starts."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MotionState:
@@ -39,13 +42,15 @@ class WaypointPath:
             acceleration=np.zeros_like(state.position) if len(first.acceleration) else first.acceleration,
         )
         self._points = (origin, *points)
-        self._knots = [begin, *(start + point.time for point in points)]
+        self._begin = begin
+        self._knots = [0.0, *(round(start + point.time - begin, _DIGITS) for point in points)]
         self._coefficients: list[Float64Array | None] = [None] * len(points)
-        self.end = self._knots[-1]
+        self.end = begin + self._knots[-1]
 
     def at(self, time: float) -> MotionState:
         """The motion at `time`; after the end it rests at the last waypoint."""
-        segment = max(bisect_right(self._knots, time, lo=1) - 1, 0)
+        elapsed = round(time - self._begin, _DIGITS)
+        segment = bisect_right(self._knots, elapsed, lo=1) - 1
         if segment == len(self._coefficients):
             return self._resting()
         coefficients = self._coefficients[segment]
@@ -54,7 +59,7 @@ class WaypointPath:
                 self._points[segment], self._points[segment + 1], self._knots[segment + 1] - self._knots[segment]
             )
             self._coefficients[segment] = coefficients
-        t = time - self._knots[segment]
+        t = elapsed - self._knots[segment]
         t2, t3, t4 = t * t, t**3, t**4
         rows = np.array(
             (
@@ -121,8 +126,9 @@ class Deceleration:
 
     def at(self, time: float) -> MotionState:
         """The motion at `time`; a joint that has stopped stays."""
-        t = np.clip(time - self._begin, 0.0, self._duration)
-        moving = time - self._begin < self._duration
+        elapsed = round(time - self._begin, _DIGITS)
+        t = np.clip(elapsed, 0.0, self._duration)
+        moving = elapsed < self._duration
         return MotionState(
             self._position + self._velocity * t - 0.5 * self._deceleration * t * t,
             np.where(moving, self._velocity - self._deceleration * t, 0.0),

@@ -18,7 +18,7 @@ from ams_ros.simulation.tolerances import ToleranceRequest, Tolerances, default_
 from ams_ros.simulation.trajectory import AcceptanceRules, Trajectory, in_controller_order, reason_to_reject
 from ams_ros.types import Float64Array, JointSample
 
-_TICK = 1e-9
+TICK = 1e-9
 """Moments closer than this (s) are the same moment; the clock is a sum of time steps."""
 
 
@@ -222,7 +222,7 @@ class TrajectoryController:
         """What clients are to be told now; mostly nothing, as feedback and results go out at `action_monitor_rate`."""
         ends = tuple(self._urgent)
         self._urgent = []
-        if now < self._next_monitor - _TICK:
+        if now < self._next_monitor - TICK:
             return None, ends
         period = 1.0 / self.settings.action_monitor_rate
         self._next_monitor = max(self._next_monitor + period, now)
@@ -271,7 +271,7 @@ class TrajectoryController:
         velocity_error = desired.velocity - speed if speed is not None and compared else None
         goal.feedback = Feedback(goal.number, now, now - goal.start, desired, actual, speed, error)
 
-        at_end = now + self.settings.update_period >= path.end - _TICK
+        at_end = now + self.settings.update_period >= path.end - TICK
         if first or not at_end:
             joint = goal.tolerances.path.violated(error, velocity_error)
             if joint is not None:
@@ -316,7 +316,7 @@ class TrajectoryController:
             return None
         after = now + self.settings.update_period
         self._command = self._path.at(after).position
-        if after >= self._path.end - _TICK:
+        if after >= self._path.end - TICK:
             self._path = None
         return self._command
 
