@@ -1,0 +1,203 @@
+"""The simulated robot's node: stands where a robot's driver and its controllers stand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ams_ros.errors import AmsError
+from ams_ros.nodes.deferred_service import Reply, defer_replies
+from ams_ros.nodes.follow_joint_trajectory_server import FollowJointTrajectoryServer
+from ams_ros.nodes.gripper_command_server import GripperCommandServer
+from ams_ros.nodes.handoff import Handoff
+from ams_ros.nodes.lifecycle import AmsNode
+from ams_ros.nodes.pace import Pace
+from ams_ros.nodes.plant_thread import PlantThread
+from ams_ros.nodes.process import run_node
+from ams_ros.nodes.robot_publishers import CameraPublisher, JointStatePublisher, WrenchPublisher, clock_publisher
+from ams_ros.nodes.simulated_robot_settings import (
+    arm_settings_from,
+    camera_topic,
+    gripper_settings_from,
+    settings_for,
+)
+from ams_ros.robot.profile import load_profile
+from ams_ros.simulation.control_loop import ControlLoop
+from ams_ros.simulation.plant import Plant
+from ams_ros.simulation.tasks import find_task
+from ams_ros.srv import ResetScene, ScoreScene
+
+_PROFILE = load_profile("widowx_250s")
+_BUILD_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What the scene was drawn from."""
+
+    task: str
+    objects: int
+    seed: int
+
+
+class SimulatedRobotNode(AmsNode):
+    """Joint states, wrenches, cameras, trajectory and gripper actions, ~/reset and ~/score of a simulated arm.
+
+    The plant lives in one thread from configure to cleanup; time passes in it while the node is active.
+    """
+
+    SETTINGS = settings_for(_PROFILE)
+
+    def __init__(self) -> None:
+        """Wait to be configured."""
+        super().__init__("simulated_robot")
+        self._trajectories: FollowJointTrajectoryServer | None = None
+        self._gripper: GripperCommandServer | None = None
+
+    # The four verbs.
+
+    def _setup(self) -> None:
+        simulated_time = self.get_parameter("use_sim_time").value
+        self._scene = _Scene(self.setting("task"), self.setting("objects"), self.setting("seed"))
+        layout = find_task(self._scene.task).sample(self._scene.seed, self._scene.objects)
+        arm = arm_settings_from(self.setting, _PROFILE)
+        gripper = gripper_settings_from(self.setting, _PROFILE)
+        deadband = self.setting("deadband")
+
+        def build() -> ControlLoop:
+            loop = ControlLoop(Plant(_PROFILE, deadband=deadband), arm, gripper)
+            loop.reset(layout)
+            loop.arm.deactivate("the node is not active yet")
+            return loop
+
+        self._pace = Pace(self.setting("speed"), simulated_time=simulated_time)
+        self._plant_thread = PlantThread(build, self._pace)
+        self.start_thread("plant", self._plant_thread.run)
+        loop = self._plant_thread.wait_built(_BUILD_TIMEOUT)
+        self._offer_actions()
+        self._plant_thread.call(lambda _: self._plant_thread.set_beats(self._beats(loop, simulated_time)))
+        defer_replies(self.create_service(ResetScene, "~/reset", _not_called), self._reset)
+        defer_replies(self.create_service(ScoreScene, "~/score", _not_called), self._score)
+
+    def _activate(self) -> None:
+        def begin(loop: ControlLoop) -> None:
+            loop.arm.activate(loop.plant.arm_command)
+            loop.gripper.active = True
+            self._plant_thread.resume(loop)
+
+        self._plant_thread.call(begin)
+
+    def _deactivate(self, reason: str) -> None:
+        def halt(loop: ControlLoop) -> None:
+            self._abort_goals(loop, f"Goal ended because the controller was deactivated: {reason}")
+            loop.gripper.active = False
+            self._plant_thread.pause(loop)
+
+        try:
+            self._plant_thread.call(halt)
+        finally:
+            # Whatever state the plant is in, nobody is left waiting for a result.
+            for server in (self._trajectories, self._gripper):
+                if server is not None and not server.close(reason):
+                    self.get_logger().warning("a goal's result could not be sent before the node stopped")
+
+    def _teardown(self) -> None:
+        self._trajectories = self._gripper = None
+
+    # Putting it together.
+
+    def _offer_actions(self) -> None:
+        handoff, timeout = Handoff(self), self.setting("result_timeout")
+        thread = self._plant_thread
+        self._trajectories = FollowJointTrajectoryServer(
+            self, self.setting("arm_action"), thread, handoff, result_timeout=timeout
+        )
+        self._gripper = GripperCommandServer(
+            self, self.setting("gripper_action"), thread, handoff, result_timeout=timeout
+        )
+
+    def _beats(self, loop: ControlLoop, simulated_time: bool) -> list[Any]:
+        plant, pace, trajectories, gripper = loop.plant, self._pace, self._trajectories, self._gripper
+        assert trajectories is not None
+        assert gripper is not None
+
+        def control() -> None:
+            loop.update()
+            trajectories.report(loop)
+            gripper.report(loop)
+
+        rate = 1.0 / loop.period
+        joint_rate, camera_rate = self.setting("joint_state_rate"), self.setting("camera_rate")
+        joints = JointStatePublisher(self, self.setting("joint_states_topic"), plant, pace)
+        wrench = WrenchPublisher(self, self.setting("wrench_topic"), plant, pace)
+        clock = [(rate, clock_publisher(self, plant))] if simulated_time else []
+        cameras = [(camera_rate, self._camera(loop, camera).publish) for camera in plant.cameras]
+        return [*clock, (rate, control), (joint_rate, joints.publish), (joint_rate, wrench.publish), *cameras]
+
+    def _camera(self, loop: ControlLoop, camera: str) -> CameraPublisher:
+        small = self.setting("camera_size")
+        large = (self.setting("overview_width"), self.setting("overview_height"))
+        return CameraPublisher(
+            self,
+            (
+                camera_topic(self.setting, "camera_topic", camera),
+                camera_topic(self.setting, "camera_info_topic", camera),
+            ),
+            loop.plant,
+            self._pace,
+            camera=camera,
+            size=large if camera == "overview" else (small, small),
+        )
+
+    # Services; answered from the plant's thread.
+
+    def _abort_goals(self, loop: ControlLoop, reason: str) -> None:
+        trajectories, gripper = self._trajectories, self._gripper
+        if trajectories is not None and gripper is not None:
+            trajectories.tell(loop.arm.deactivate(reason))
+            loop.gripper.abort()
+            gripper.report(loop)
+
+    def _reset(self, request: Any, response: Any, reply: Reply) -> None:
+        def reset(loop: ControlLoop) -> None:
+            try:
+                task = find_task(request.task)
+                layout = task.sample(request.seed, request.objects)
+            except AmsError as error:
+                response.success, response.message = False, str(error)
+            else:
+                active = loop.arm.active
+                self._abort_goals(loop, "Goal ended because the scene was reset.")
+                loop.reset(layout)
+                if not active:
+                    loop.arm.deactivate("the node is not active")
+                self._scene = _Scene(request.task, request.objects, request.seed)
+                response.success, response.instruction = True, task.instruction
+            reply(response)
+
+        self._plant_thread.post(reset)
+
+    def _score(self, request: Any, response: Any, reply: Reply) -> None:
+        def score(loop: ControlLoop) -> None:
+            scene = self._scene
+            response.task, response.objects, response.seed = scene.task, scene.objects, scene.seed
+            response.placed = find_task(scene.task).placed(loop.plant)
+            response.success = response.placed == scene.objects
+            reply(response)
+
+        self._plant_thread.post(score)
+
+
+def _not_called(request: Any, response: Any) -> Any:
+    raise AssertionError("replaced by defer_replies before the executor sees the service")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node until it is told to end."""
+    return run_node(SimulatedRobotNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
