@@ -21,7 +21,7 @@ INSTRUCTION = "put the cubes in the bowl"
 CAMERAS = ("front", "wrist")
 
 
-def embodiment(dof=6, limit=3.0, relative=True, execute=8):
+def embodiment(dof=6, limit=3.0, relative=True, execute=8, levels=()):
     ones = np.ones(dof + 1, np.float32)
     return Embodiment(
         cameras=CAMERAS,
@@ -30,6 +30,7 @@ def embodiment(dof=6, limit=3.0, relative=True, execute=8):
         joint_upper=np.full(dof, limit),
         gripper_lower=0.015,
         gripper_upper=0.037,
+        gripper_levels=np.array(levels, float),
         execute=execute,
         period=0.05,
         relative_joints=relative,

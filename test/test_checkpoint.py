@@ -123,6 +123,7 @@ def test_a_weight_that_is_not_there_is_refused_by_name(folder):
         ({"execute": 17}, "executes 17 steps"),
         ({"period": -1.0}, "period -1.0"),
         ({"joint_upper": [1.0]}, "limits"),
+        ({"gripper_levels": [0.5]}, "gripper level"),
         ({"statistics": {}}, "lacks 'state_mean'"),
         ({"vocabulary": [f"word{index}" for index in range(40)]}, "room for 14"),
     ],

@@ -138,6 +138,14 @@ def test_decoded_targets_stay_within_the_limits(tmp_path):
     assert decoded.gripper.max() == 0.015
 
 
+def test_fingers_that_only_open_and_close_are_not_commanded_by_noise(tmp_path):
+    two = load_policy(policy_fixtures.save_small_checkpoint(tmp_path, levels=(0.015, 0.037)))
+    latent = np.zeros((16, 7), np.float32)
+    latent[:8, 6] = 0.3 + 0.02 * np.arange(8)
+    latent[8:, 6] = 0.9
+    np.testing.assert_array_equal(two.decode(observation(), latent, "id").gripper, [0.015] * 8 + [0.037] * 8)
+
+
 def test_a_latent_that_is_not_finite_is_no_slice(policy):
     with pytest.raises(InferenceError, match="not finite"):
         policy.decode(observation(), np.full((16, 7), np.nan, np.float32), "id")

@@ -88,6 +88,10 @@ def test_a_joint_that_never_moves_is_not_blown_up(demonstrations):
     assert demonstrations.normalisation.action_std[6] == pytest.approx(0.002)
 
 
+def test_the_few_finger_targets_that_were_commanded_are_known(demonstrations):
+    np.testing.assert_allclose(demonstrations.gripper_levels, [0.03], atol=1e-6)
+
+
 def test_the_flow_loss_falls(demonstrations, tmp_path):
     trainer = Trainer(demonstrations, replace(QUICK, iterations=200, learning_rate=5e-3), 0, tmp_path)
     trainer.run()

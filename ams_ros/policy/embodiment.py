@@ -18,6 +18,9 @@ class Embodiment:
     cameras: names of the images, in the order the policy reads them.
     joint_names: arm joints, in order; joint_lower, joint_upper: (dof,) float64, rad.
     gripper_lower, gripper_upper: finger limits, m (closed, open).
+    gripper_levels: (k,) m, the only finger targets there are, and decoded ones are rounded to; empty when any may be
+        had. Fingers that are only opened and closed need no command for every trace of noise in a slice, and every
+        command cuts the arm's trajectory in two.
     execute, period: steps to run of a slice, seconds per step.
     relative_joints: whether joint targets count from the joints measured when the slice starts; finger targets are
         absolute always.
@@ -30,6 +33,7 @@ class Embodiment:
     joint_upper: Float64Array
     gripper_lower: float
     gripper_upper: float
+    gripper_levels: Float64Array
     execute: int
     period: float
     relative_joints: bool
@@ -44,6 +48,9 @@ class Embodiment:
             raise ValueError(f"embodiment: limits of {self.joint_lower.shape}, expected ({dof},)")
         if not ((self.joint_lower < self.joint_upper).all() and self.gripper_lower < self.gripper_upper):
             raise ValueError("embodiment: every lower limit must be below the upper one")
+        levels = self.gripper_levels
+        if levels.ndim != 1 or not ((levels >= self.gripper_lower) & (levels <= self.gripper_upper)).all():
+            raise ValueError("embodiment: every gripper level must lie within the gripper's limits")
         if self.normalisation.size != dof + 1:
             raise ValueError(f"embodiment: statistics for {self.normalisation.size} values, expected {dof + 1}")
         if self.execute < 1 or not self.period > 0.0:
@@ -78,7 +85,7 @@ class Embodiment:
         joints = restored[:, : self.dof]
         if self.relative_joints:
             joints = joints + observation.joints
-        return (
-            np.clip(joints, self.joint_lower, self.joint_upper),
-            np.clip(restored[:, self.dof], self.gripper_lower, self.gripper_upper),
-        )
+        fingers = np.clip(restored[:, self.dof], self.gripper_lower, self.gripper_upper)
+        if len(self.gripper_levels):
+            fingers = self.gripper_levels[np.abs(fingers[:, None] - self.gripper_levels).argmin(axis=1)]
+        return np.clip(joints, self.joint_lower, self.joint_upper), fingers

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ams_ros.errors import ConfigurationError
 from ams_ros.policy.normalisation import Normalisation
-from ams_ros.types import Float32Array, PixelArray
+from ams_ros.types import Float32Array, Float64Array, PixelArray
 
 IntArray = NDArray[np.int64]
 CAMERAS = ("front", "wrist")
+FEW_LEVELS = 4
 # A joint that hardly moves in the demonstrations must not have its sensor noise blown up to a signal.
 SMALLEST_DEVIATION = np.array([0.02] * 6 + [0.002], dtype=np.float32)
 
@@ -66,6 +67,12 @@ class Demonstrations:
     def instruction(self) -> str:
         """What the task is called in words."""
         return str(self.meta["instruction"])
+
+    @property
+    def gripper_levels(self) -> Float64Array:
+        """(k,) m, the finger targets that were commanded, when they are only a few; else empty."""
+        levels: Float64Array = np.unique(np.asarray(self.action[:, -1], dtype=np.float64).round(6))
+        return levels if len(levels) <= FEW_LEVELS else np.empty(0)
 
     def split(self, every: int) -> tuple[IntArray, IntArray]:
         """Frames to train on and frames held out: those of every so manyth episode, counted from the first."""

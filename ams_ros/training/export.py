@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from ams_ros.policy.checkpoint import write_checkpoint
 from ams_ros.policy.checkpoint_card import CheckpointCard
 from ams_ros.policy.embodiment import Embodiment
@@ -31,6 +33,7 @@ def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path, com
             joint_upper=profile.upper,
             gripper_lower=profile.gripper.lower,
             gripper_upper=profile.gripper.upper,
+            gripper_levels=np.clip(demonstrations.gripper_levels, profile.gripper.lower, profile.gripper.upper),
             execute=recipe.execute,
             period=recipe.period,
             relative_joints=True,
