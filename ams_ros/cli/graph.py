@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import ListParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
@@ -204,6 +204,8 @@ class Graph:
     def _take_down(self, node: GraphNode) -> None:
         if node.name not in self.processes.identifiers or not self.processes.alive(node.name):
             return
+        if not self.session.offered(GetState, f"{self._full_name(node)}/get_state", 0.0):
+            return  # it has not come so far that there were anything to undo
         steps = {"active": ("deactivate", "cleanup"), "inactive": ("cleanup",)}
         try:
             for transition in steps.get(state_of(self.session, self._full_name(node), STOP_SECONDS), ()):

@@ -59,6 +59,9 @@ class RosSession:
 
     def close(self) -> None:
         """Leave the domain; everything the session made is gone then."""
+        # Action clients are not destroyed with their node, and one of them keeps the whole DDS participant alive.
+        for waitable in list(self.node.waitables):
+            waitable.destroy()
         self._executor.shutdown()
         self.node.destroy_node()
         self._context.try_shutdown()

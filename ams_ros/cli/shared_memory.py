@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 from pathlib import Path
 
@@ -20,15 +21,17 @@ def segments_of(process: int) -> frozenset[str]:
 
 def remove_orphans(names: frozenset[str]) -> tuple[str, ...]:
     """Remove those of the named segments that no process uses any more; returns what was removed."""
-    processes = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    used = frozenset[str]().union(*map(segments_of, processes))
+    # Fast DDS keeps segments of others mapped in this process even after its last participant is gone; what this
+    # process really uses is locked, see below.
+    others = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()} - {os.getpid()}
+    used = frozenset[str]().union(*map(segments_of, others))
     removed = []
     for name in sorted(names - used):
         # Processes in another container may share this folder unseen; their lock is seen.
-        lock = FOLDER / f"{name}_el"
-        if lock.exists() and not _free(lock):
+        locks = [FOLDER / f"{name}_el", FOLDER / f"{name}_sl"]
+        if not all(map(_free, locks)):
             continue
-        for path in (FOLDER / name, lock, FOLDER / f"sem.{name}_mutex"):
+        for path in (FOLDER / name, *locks, FOLDER / f"sem.{name}_mutex"):
             if path.exists():
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
