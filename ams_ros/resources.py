@@ -1,23 +1,26 @@
-"""Where the files that are not Python lie: config/ and launch/."""
+"""Where the files that are not Python lie: config/ and launch/. Needs no ROS."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from ams_ros.errors import AmsError
 
 
-def share_directory() -> Path:
-    """The folder that holds config/: the source tree when running from it, else the installed share/ams_ros.
+def share_directory(package: Path | None = None) -> Path:
+    """The folder that holds config/ and launch/: the source tree when running from it, else share/ams_ros.
+
+    package: the folder of the Python package; default: this one, links resolved. colcon and pip both install it to
+    <prefix>/lib/.../ams_ros and the share folder to <prefix>/share/ams_ros, so no index has to be asked.
 
     Raises AmsError when neither is there.
     """
-    package = Path(__file__).resolve().parent
-    candidates = [package.parent, Path(sys.prefix) / "share" / "ams_ros"]
-    # A ROS workspace installs the package under <prefix>/lib/.../site-packages and its share beside lib.
-    candidates += [parent / "share" / "ams_ros" for parent in package.parents]
+    package = package or Path(__file__).resolve().parent
+    candidates = [package.parent, *(parent / "share" / "ams_ros" for parent in package.parents)]
     for folder in candidates:
-        if (folder / "config" / "robots").is_dir():
+        if (folder / "config" / "graph.yaml").is_file():
             return folder
-    raise AmsError(f"config/ of ams_ros was not found; looked in {', '.join(map(str, candidates))}")
+    searched = "\n  ".join(map(str, candidates))
+    raise AmsError(
+        f"config/graph.yaml of ams_ros was not found, so ams_ros must be installed again; looked in\n  {searched}"
+    )
