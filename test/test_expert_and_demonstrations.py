@@ -49,8 +49,8 @@ def test_the_expert_puts_exactly_one_cube_into_the_bowl_and_returns_to_the_start
 
 def test_the_expert_empties_the_table_cube_by_cube() -> None:
     plant = Plant(PROFILE)
-    plant.reset(TASK.sample(3, 3))
-    for placed in (1, 2, 3):
+    plant.reset(TASK.sample(3, 7))
+    for placed in range(1, 8):
         follow(plant, Expert(plant))
         assert TASK.placed(plant) == placed
 

@@ -12,6 +12,9 @@ from ams_ros.simulation.layout import BOWL_CENTRE, BOWL_INNER_RADIUS, CUBE_SIDE
 from ams_ros.simulation.plant import Plant
 from ams_ros.types import Float64Array
 
+_SPOT_RADIUS, _ROOM_ENOUGH = 0.038, 0.050
+"""How far from the bowl's middle a cube may be let go, and how far from another cube is room enough, m."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExpertSettings:
@@ -79,7 +82,7 @@ class Expert:
         cube = self._choose(centres, distances, closed_on, tip)
         self._handled = cube
         if held:
-            place, opening = self._carry(tip)
+            place, opening = self._carry(tip, _free_spot(centres[(distances < BOWL_INNER_RADIUS) & ~closed_on], tip))
             # Wrist rotate winds back on the way, so that it never adds up over cubes.
             yaw = float(joints[0])
         else:
@@ -126,16 +129,16 @@ class Expert:
             return np.array([tip[0], tip[1], settings.hover]), gripper.upper
         return np.array([cube[0], cube[1], clear]), gripper.upper
 
-    def _carry(self, tip: Float64Array) -> tuple[Float64Array, float]:
-        """Up, over the bowl, and open."""
+    def _carry(self, tip: Float64Array, spot: Float64Array) -> tuple[Float64Array, float]:
+        """Up, over the free spot in the bowl, and open."""
         settings, gripper = self.settings, self._profile.gripper
-        away = float(np.linalg.norm(np.array(BOWL_CENTRE) - tip[:2]))
-        if away < settings.over_bowl and tip[2] > settings.carry - 0.03:
-            return np.array([*BOWL_CENTRE, settings.carry]), gripper.upper
-        low = tip[2] < (settings.carry - 0.03 if away < 0.17 else 0.075)
-        if low:
+        over = np.array([*spot, settings.carry])
+        if np.linalg.norm(spot - tip[:2]) < settings.over_bowl and tip[2] > settings.carry - 0.03:
+            return over, gripper.upper
+        near_bowl = np.linalg.norm(np.array(BOWL_CENTRE) - tip[:2]) < 0.17
+        if tip[2] < (settings.carry - 0.03 if near_bowl else 0.075):
             return np.array([tip[0], tip[1], settings.carry]), gripper.lower
-        return np.array([*BOWL_CENTRE, settings.carry]), gripper.lower
+        return over, gripper.lower
 
     def _go_home(self, joints: Float64Array, finger: float, cube: Float64Array) -> Advice:
         start, gripper = self._profile.start, self._profile.gripper
@@ -177,6 +180,21 @@ def _yaw(quaternion: Float64Array) -> float:
     """Heading of a body, rad, from a quaternion wxyz."""
     w, x, y, z = quaternion
     return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
+
+
+def _free_spot(inside: Float64Array, tip: Float64Array) -> Float64Array:
+    """Where in the bowl to let go, (2,) m, given the centres (n, 3) m of the cubes in it: not on top of them.
+
+    The middle of an empty bowl; else, of seven spots, the freest of cubes and, among equal ones, near the tip.
+    """
+    middle = np.array(BOWL_CENTRE)
+    if len(inside) == 0:
+        return middle
+    angles = np.arange(6) * np.pi / 3
+    spots = middle + np.vstack([[0.0, 0.0], _SPOT_RADIUS * np.column_stack([np.cos(angles), np.sin(angles)])])
+    room = np.linalg.norm(spots[:, None] - inside[None, :, :2], axis=2).min(axis=1)
+    detour = np.linalg.norm(spots - tip[:2], axis=1)
+    return np.asarray(spots[np.argmax(np.minimum(room, _ROOM_ENOUGH) - 0.25 * detour)])
 
 
 def _quarter_turn(yaw: float, near: float) -> float:
