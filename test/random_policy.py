@@ -36,6 +36,7 @@ def write_random_checkpoint(folder: Path, cameras: tuple[str, ...] = ("front", "
             joint_upper=profile.upper,
             gripper_lower=profile.gripper.lower,
             gripper_upper=profile.gripper.upper,
+            gripper_levels=np.array([profile.gripper.lower, profile.gripper.upper]),
             execute=recipe.execute,
             period=recipe.period,
             relative_joints=False,

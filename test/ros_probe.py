@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import yaml
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import GetParameters, SetParameters
+from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters
 from rclpy.action import ActionClient
 from rclpy.experimental import EventsExecutor
 from rclpy.parameter import Parameter, parameter_value_to_python
@@ -57,10 +59,10 @@ class Messages:
 class Probe:
     """A ROS node that spins in its own thread; every wait is bounded and fails with a sentence."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "probe") -> None:
         self._context = rclpy.Context()
         self._context.init()
-        self.node = rclpy.create_node("probe", context=self._context)
+        self.node = rclpy.create_node(name, context=self._context)
         self._executor = EventsExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._closed = Future()
@@ -122,6 +124,28 @@ class Probe:
         values = self.call(GetParameters, f"{node}/get_parameters", names=list(names)).values
         return {name: parameter_value_to_python(value) for name, value in zip(names, values, strict=True)}
 
+    def parameter_names(self, node: str) -> list[str]:
+        """The names of all parameters of a node."""
+        return list(self.call(ListParameters, f"{node}/list_parameters").result.names)
+
+    @contextmanager
+    def reconfigured(self, node: str, **values: Any) -> Iterator[None]:
+        """Run the block with an active node configured with other parameters; afterwards it is as it was before."""
+        before = self.parameters(node, *(name.replace("__", ".") for name in values))
+        self.reconfigure(node, **values)
+        try:
+            yield
+        finally:
+            self.reconfigure(node, **{name.replace(".", "__"): value for name, value in before.items()})
+
+    def reconfigure(self, node: str, **values: Any) -> None:
+        """Take a node to unconfigured, set parameters, and bring it up again."""
+        steps = {"active": ("deactivate", "cleanup"), "inactive": ("cleanup",)}
+        for transition in steps.get(self.state(node), ()):
+            assert self.change(node, transition), f"{node} refused to {transition}"
+        assert self.set_parameters(node, **values) == []
+        self.bring_up(node)
+
     def listen(self, kind: Any, topic: str, qos: QoSProfile | int = 10) -> Messages:
         """Collect the messages of a topic from now on."""
         messages = Messages(topic)
@@ -150,14 +174,16 @@ class Probe:
 
 
 class NodeProcess:
-    """One node under test, `python -m ams_ros.nodes.<module>`, in a process of its own."""
+    """One node under test in a process of its own: module of ams_ros.nodes, or a file beside this one."""
 
     def __init__(self, module: str, parameters: dict[str, Any], namespace: str, folder: Path) -> None:
         self.name = f"{namespace.rstrip('/')}/{module}"
         self._log = folder / f"{module}.log"
         parameters_file = folder / f"{module}.yaml"
         parameters_file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}) if parameters else "{}\n")
-        command = [sys.executable, "-m", f"ams_ros.nodes.{module}", "--ros-args", "-r", f"__ns:={namespace}"]
+        beside = Path(__file__).parent / f"{module}.py"
+        program = [str(beside)] if beside.exists() else ["-m", f"ams_ros.nodes.{module}"]
+        command = [sys.executable, *program, "--ros-args", "-r", f"__ns:={namespace}"]
         if parameters:
             command += ["--params-file", str(parameters_file)]
         with self._log.open("wb") as log:
@@ -180,8 +206,19 @@ class NodeProcess:
     def stop(self, timeout: float = 15.0) -> int:
         """End it as a user does, by SIGINT; returns the exit code. Kills it when it does not obey, and fails."""
         if self.process.poll() is None:
-            self.process.send_signal(subprocess.signal.SIGINT)
+            # A test may have left it frozen.
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGINT)
         return self.wait_end(timeout)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Run the block while the process neither computes nor answers."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def wait_end(self, timeout: float = 15.0) -> int:
         """Wait for it to end by itself; returns the exit code."""

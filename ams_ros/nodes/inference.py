@@ -87,7 +87,7 @@ class InferenceNode(AmsNode):
                 name: Latest(self, Image, topic.replace("{camera}", name), f"camera {name}")
                 for name in description.cameras
             },
-            Latest(self, JointState, self.setting("joint_states_topic"), "the robot's joints"),
+            Latest(self, JointState, self.setting("joint_states_topic"), "joint states"),
             (*profile.joint_names, profile.gripper.joint),
             self.setting("max_age"),
             self.setting("observation_wait"),

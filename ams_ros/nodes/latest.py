@@ -13,6 +13,9 @@ from ams_ros.nodes.conversions import seconds_of
 # Best effort also hears reliable publishers, and depth 1 means latest wins.
 _LATEST_WINS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
+_DISCOVERY_SECONDS = 3.0
+"""A publisher that is there already may be found this late on a busy machine."""
+
 
 class Latest:
     """Keeps the newest message with a header of one topic; readable from any thread.
@@ -43,13 +46,13 @@ class Latest:
         """A sentence when nothing arrived for more than `max_age` seconds, None when all is well."""
         if self._newest is None:
             waited = time.monotonic() - self._since
-            return (
-                f"{self._what} is silent: nothing came on {self.topic} in {waited:.1f} s" if waited > max_age else None
-            )
+            if waited <= max(max_age, _DISCOVERY_SECONDS):
+                return None
+            return f"silent: {self._what}, nothing came on {self.topic} in {waited:.1f} s"
         age = time.monotonic() - self._newest[1]
         if age <= max_age:
             return None
-        return f"{self._what} is silent: the last message on {self.topic} came {age:.1f} s ago, allowed are {max_age} s"
+        return f"silent: {self._what}, the last message on {self.topic} came {age:.1f} s ago, allowed are {max_age} s"
 
     def _keep(self, message: Any) -> None:
         self._newest = (message, time.monotonic())

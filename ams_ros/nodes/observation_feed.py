@@ -30,6 +30,7 @@ class ObservationFeed:
     ) -> None:
         """joint_names: arm joints and, last, the gripper joint. max_age, wait: seconds of wall time."""
         self._cameras, self._joints, self._joint_names = cameras, joints, joint_names
+        self._sources = (*cameras.values(), joints)
         self._max_age, self._wait = max_age, wait
 
     def observe(self, instruction: str, asked: float, stop: StopRequest) -> Observation:
@@ -41,7 +42,7 @@ class ObservationFeed:
         while behind := self._behind(asked):
             if stop.wait(_POLL_SECONDS):
                 raise InferenceError(f"no observation: {stop.reason}")
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and all(source.message for source in self._sources):
                 raise InferenceError(
                     f"no picture of the present within {self._wait} s: {behind}; "
                     "its rate may be too low (raise observation_wait) or its clock may differ from this machine's"
@@ -61,12 +62,8 @@ class ObservationFeed:
 
     def _behind(self, asked: float) -> str:
         """Who has not delivered since `asked`, empty when all have; raises InferenceError when somebody is silent."""
-        sources = [*self._cameras.values(), self._joints]
-        silent = [text for source in sources if (text := source.silence(self._max_age)) is not None]
+        silent = [text for source in self._sources if (text := source.silence(self._max_age)) is not None]
         if silent:
             raise InferenceError("; ".join(silent))
-        late = [source for source in sources if source.stamp < asked]
-        return ", ".join(
-            f"{source.topic} is {asked - source.stamp:.2f} s behind" if source.message else f"nothing on {source.topic}"
-            for source in late
-        )
+        late = [source for source in self._sources if source.stamp < asked]
+        return ", ".join(f"{source.topic} is {asked - source.stamp:.2f} s behind" for source in late)

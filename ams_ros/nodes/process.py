@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -15,8 +16,6 @@ from rclpy.task import Future
 from ams_ros.errors import AmsError
 from ams_ros.nodes.lifecycle import AmsNode
 
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 def run_node(make_node: Callable[[], AmsNode]) -> int:
     """Run a node until SIGINT, SIGTERM or a shutdown transition; returns the exit code.
@@ -24,8 +23,7 @@ def run_node(make_node: Callable[[], AmsNode]) -> int:
     On a signal the node is deactivated, cleaned up and shut down while the executor still spins, so that a running
     task can be stopped and told. 0 after an orderly end, 1 when the node could not be made or not be cleaned up.
     """
-    # Blocked before any thread exists, so that all inherit it and the signal waits for the one thread that takes it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
+    signals = _signals_as_bytes()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make_node()
@@ -33,7 +31,7 @@ def run_node(make_node: Callable[[], AmsNode]) -> int:
         print(f"error: {error}", file=sys.stderr)
         rclpy.shutdown()
         return 1
-    threading.Thread(target=_end_on_signal, args=(node,), name="signals", daemon=True).start()
+    threading.Thread(target=_end_on_signal, args=(node, signals), name="signals", daemon=True).start()
     executor = EventsExecutor()
     executor.add_node(node)
     while rclpy.ok() and not node.finalized.done():
@@ -47,6 +45,20 @@ def run_node(make_node: Callable[[], AmsNode]) -> int:
     return 0 if node.finalized.result() else 1
 
 
-def _end_on_signal(node: AmsNode) -> None:
-    received = signal.Signals(signal.sigwait(_ENDING_SIGNALS))
-    node.end(f"interrupted by {received.name}")
+def _signals_as_bytes() -> int:
+    """Turn SIGINT and SIGTERM into bytes that can be read from the file descriptor returned.
+
+    The main thread sits in the executor and would run a Python handler only at the next event; the byte is written at
+    once, by whichever thread the system picks, those of numerical libraries included.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    return reader
+
+
+def _end_on_signal(node: AmsNode, signals: int) -> None:
+    while received := os.read(signals, 1):
+        node.end(f"interrupted by {signal.Signals(received[0]).name}")

@@ -32,6 +32,8 @@ from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop, parse_mode
 from ams_ros.types import Outcome, Phase, TaskProgress, TaskRequest, TaskResult
 
+_REST = RestThresholds()
+
 _RESULT_TIMEOUT = 60
 """Seconds a result is kept for clients that ask late; rclpy's default of 15 minutes only holds memory."""
 
@@ -67,11 +69,9 @@ class ReplaySupervisor(AmsNode):
         Setting("execution_margin", 5.0, "wall time for a trajectory's result beyond its own duration, s", 0.1, 600.0),
         Setting("cancel_wait", 5.0, "wall time for a controller to confirm that it stopped, s", 0.1, 60.0),
         Setting("max_age", 0.5, "wall time the joint states may be silent, s", 0.01, 60.0),
-        Setting(
-            "rest.arm", RestThresholds.arm, "a slice that moves no arm joint by more, rad, counts as still", 1e-6, 1.0
-        ),
-        Setting("rest.gripper", RestThresholds.gripper, "the same for the finger, m", 1e-6, 0.1),
-        Setting("rest.slices", RestThresholds.slices, "so many still slices in a row end the task", 1, 1000),
+        Setting("rest.arm", _REST.arm, "a slice that moves no arm joint by more, rad, counts as still", 1e-6, 1.0),
+        Setting("rest.gripper", _REST.gripper, "the same for the finger, m", 1e-6, 0.1),
+        Setting("rest.slices", _REST.slices, "so many still slices in a row end the task", 1, 1000),
     )
 
     def __init__(self) -> None:
@@ -89,10 +89,10 @@ class ReplaySupervisor(AmsNode):
             max_age=self.setting("max_age"),
         )
         self._profile = load_profile(self.setting("robot"))
-        joints = Latest(self, JointState, self.setting("joint_states_topic"), "the robot's joints")
+        joints = Latest(self, JointState, self.setting("joint_states_topic"), "joint states")
         self._controllers = Controllers(self, self.setting("arm_action"), self.setting("gripper_action"), joints)
         self._slices = self.create_client(InferSlice, self.setting("infer_service"))
-        self._clock = RosClock(self)
+        self._task_clock = RosClock(self)
         self._handoff = Handoff(self)
         self._queue: queue.SimpleQueue[_Task] = queue.SimpleQueue()
         self._state = self.create_publisher(TaskState, "~/state", LATCHED)
@@ -179,8 +179,10 @@ class ReplaySupervisor(AmsNode):
         source = RosSliceSource(
             self._slices, arm, self.setting("server_wait"), self.setting("infer_timeout"), task.stop
         )
-        robot = RosRobot(self._controllers, arm, gripper, self._limits, self._clock)
-        loop = TaskLoop(source, robot, self._clock, self._rest, lambda progress: self._tell_progress(task, progress))
+        robot = RosRobot(self._controllers, arm, gripper, self._limits, self._task_clock)
+        loop = TaskLoop(
+            source, robot, self._task_clock, self._rest, lambda progress: self._tell_progress(task, progress)
+        )
         self.get_logger().info(f"task {task.request.instruction!r}, at most {task.request.step_budget} steps")
         result = loop.run(task.request, task.stop)
         if source.interrupted:

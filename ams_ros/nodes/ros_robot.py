@@ -77,12 +77,10 @@ class RosRobot:
     def joints(self) -> JointSample:
         """The latest arm joints and, last, the gripper joint; raises RobotError when they are silent or incomplete."""
         latest = self._controllers.joints
-        deadline = time.monotonic() + self._limits.max_age
-        while latest.message is None and time.monotonic() < deadline:
+        while (silence := latest.silence(self._limits.max_age)) is None and latest.message is None:
             time.sleep(_POLL_SECONDS)
-        silence = latest.silence(self._limits.max_age)
-        if silence is not None or latest.message is None:
-            raise RobotError(silence or f"no joint states on {latest.topic} yet")
+        if silence is not None:
+            raise RobotError(silence)
         return joints_of(latest.message, self._joint_names)
 
     def execute(self, action_slice: ActionSlice, stop: StopRequest) -> Execution:

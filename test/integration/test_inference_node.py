@@ -75,24 +75,6 @@ def node(start_shared_node, probe, random_checkpoint):
     return started
 
 
-@pytest.fixture
-def reconfigure(node, probe):
-    """Configure the shared node anew with other parameters; afterwards it is as it was."""
-
-    def change(**parameters):
-        before = probe.parameters(node.name, *parameters)
-        changed.update(before)
-        assert probe.set_parameters(node.name, **parameters) == []
-        for transition in ("deactivate", "cleanup", "configure", "activate"):
-            assert probe.change(node.name, transition)
-
-    changed = {}
-    yield change
-    assert probe.set_parameters(node.name, **changed) == []
-    for transition in ("deactivate", "cleanup", "configure", "activate"):
-        assert probe.change(node.name, transition)
-
-
 def test_a_slice_comes_with_the_time_of_every_stage_and_fits_the_robot(node, probe):
     with Robot(probe):
         reply = infer_until(probe, lambda reply: reply.success)
@@ -166,9 +148,8 @@ def test_an_unknown_instruction_is_answered_with_what_is_known(node, probe):
         assert infer(probe).success
 
 
-def test_more_requests_than_may_wait_are_refused_at_once_and_the_others_answered(node, probe, reconfigure):
-    reconfigure(queue_size=2)
-    with Robot(probe):
+def test_more_requests_than_may_wait_are_refused_at_once_and_the_others_answered(node, probe):
+    with probe.reconfigured(node.name, queue_size=2), Robot(probe):
         infer_until(probe, lambda reply: reply.success)
         client = probe.node.create_client(InferSlice, f"{NODE}/infer_slice")
         wait_until(client.service_is_ready, "the service appears")
@@ -214,19 +195,18 @@ def test_an_inactive_node_refuses_with_its_state_and_serves_again_when_activated
         infer_until(probe, lambda reply: reply.success)
 
 
-def test_a_request_that_waits_is_answered_when_the_node_is_deactivated(node, probe, reconfigure):
-    reconfigure(max_age=60.0, observation_wait=60.0)
-    client = probe.node.create_client(InferSlice, f"{NODE}/infer_slice")
-    wait_until(client.service_is_ready, "the service appears")
-    pending = [client.call_async(InferSlice.Request(instruction=INSTRUCTION, seed=k)) for k in range(2)]
-    assert probe.change(node.name, "deactivate")
-    replies = [probe.wait(future, "the waiting request is answered") for future in pending]
+def test_a_request_that_waits_is_answered_when_the_node_is_deactivated(node, probe):
+    with probe.reconfigured(node.name, max_age=60.0, observation_wait=60.0):
+        client = probe.node.create_client(InferSlice, f"{NODE}/infer_slice")
+        wait_until(client.service_is_ready, "the service appears")
+        pending = [client.call_async(InferSlice.Request(instruction=INSTRUCTION, seed=k)) for k in range(2)]
+        assert probe.change(node.name, "deactivate")
+        replies = [probe.wait(future, "the waiting request is answered") for future in pending]
     assert all("deactivated" in reply.message for reply in replies)
-    assert probe.change(node.name, "activate")
 
 
-def test_a_policy_that_needs_another_camera_waits_for_that_one(node, probe, reconfigure, tmp_path):
-    reconfigure(policy=str(write_random_checkpoint(tmp_path / "side", cameras=("side",))))
-    with Robot(probe):
+def test_a_policy_that_needs_another_camera_waits_for_that_one(node, probe, tmp_path):
+    policy = write_random_checkpoint(tmp_path / "side", cameras=("side",))
+    with probe.reconfigured(node.name, policy=str(policy)), Robot(probe):
         reply = infer_until(probe, lambda reply: "side" in reply.message)
         assert "wrist" not in reply.message
