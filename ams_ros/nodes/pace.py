@@ -26,7 +26,7 @@ class Pace:
         if speed != 1.0 and not simulated_time:
             raise ConfigurationError("speed", speed, "1.0, or any with use_sim_time true: stamps would lie")
         self._speed, self._simulated_time = speed, simulated_time
-        self.lost = 0.0
+        self._lost = 0.0
         self.restart(0.0)
 
     def restart(self, simulation_time: float) -> None:
@@ -43,8 +43,13 @@ class Pace:
             if not stop.requested:
                 time.sleep(early)
         elif early < -_LATENESS:
-            self.lost -= early
+            self._lost -= early
             self._start -= early
+
+    def take_lost(self) -> float:
+        """Seconds given up since the last call because the simulation could not keep up."""
+        lost, self._lost = self._lost, 0.0
+        return lost
 
     def stamp(self, simulation_time: float) -> float:
         """The stamp of something that happened at `simulation_time`, s."""

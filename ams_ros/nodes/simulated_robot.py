@@ -26,6 +26,7 @@ from ams_ros.nodes.simulated_robot_settings import (
 from ams_ros.robot.profile import load_profile
 from ams_ros.simulation.control_loop import ControlLoop
 from ams_ros.simulation.plant import Plant
+from ams_ros.simulation.rendering import choose_gl
 from ams_ros.simulation.tasks import find_task
 from ams_ros.srv import ResetScene, ScoreScene
 
@@ -59,6 +60,8 @@ class SimulatedRobotNode(AmsNode):
     # The four verbs.
 
     def _setup(self) -> None:
+        # Pictures are drawn once somebody wants one; that none can be drawn is better known now.
+        choose_gl()
         simulated_time = self.get_parameter("use_sim_time").value
         self._scene = _Scene(self.setting("task"), self.setting("objects"), self.setting("seed"))
         layout = find_task(self._scene.task).sample(self._scene.seed, self._scene.objects)
@@ -134,7 +137,19 @@ class SimulatedRobotNode(AmsNode):
         wrench = WrenchPublisher(self, self.setting("wrench_topic"), plant, pace)
         clock = [(rate, clock_publisher(self, plant))] if simulated_time else []
         cameras = [(camera_rate, self._camera(loop, camera).publish) for camera in plant.cameras]
-        return [*clock, (rate, control), (joint_rate, joints.publish), (joint_rate, wrench.publish), *cameras]
+        return [
+            *clock,
+            (rate, control),
+            (joint_rate, joints.publish),
+            (joint_rate, wrench.publish),
+            *cameras,
+            (1.0, self._complain),
+        ]
+
+    def _complain(self) -> None:
+        lost = self._pace.take_lost()
+        if lost > 0.0:
+            self.get_logger().warning(f"simulation stood still for {lost:.1f} s: this machine was too busy for it")
 
     def _camera(self, loop: ControlLoop, camera: str) -> CameraPublisher:
         small = self.setting("camera_size")
