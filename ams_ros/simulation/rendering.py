@@ -107,7 +107,7 @@ class SceneRenderer:
         )
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = fine
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = False
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = fine
         viewport = mujoco.MjrRect(0, 0, *size)
         pixels = np.empty((size[1], size[0], 3), np.uint8)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)

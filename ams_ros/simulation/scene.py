@@ -26,9 +26,13 @@ def build_model(profile: RobotProfile, cubes: int, timestep: float) -> Any:
     SubElement(root, "option", timestep=repr(timestep), integrator="implicitfast", cone="elliptic", impratio="5")
     visual = SubElement(root, "visual")
     SubElement(visual, "headlight", ambient="0.38 0.38 0.38", diffuse="0.30 0.30 0.30", specular="0 0 0")
-    SubElement(visual, "quality", shadowsize="2048", offsamples="0")
+    SubElement(visual, "quality", shadowsize="1024", offsamples="0")
     SubElement(visual, "map", znear="0.02", zfar="10")
     SubElement(root, "statistic", extent="1", center="0.25 0 0.15")
+    SubElement(
+        SubElement(root, "asset"), "texture", type="skybox", builtin="gradient", rgb1="0.80 0.84 0.88",
+        rgb2="0.47 0.50 0.54", width="64", height="384",
+    )  # fmt: skip
     world = SubElement(root, "worldbody")
     _add_room(world)
     _add_cameras(world)
