@@ -6,11 +6,11 @@
         reply = probe.call(ResetScene, f"{robot.name}/reset", task="cubes", objects=1, seed=3)
 
 `start_node(module, parameters, namespace)` runs `python -m ams_ros.nodes.<module>` in the session's own ROS domain and
-ends it after the test with SIGINT; a node that does not obey is killed and fails the test. `start_shared_node` is the
-same for one process that all tests of a module use. `probe` is a `ros_probe.Probe`: services, transitions, parameters,
-topics, actions. `random_checkpoint` is a policy without sense, for tests of the graph itself. `domain` alone is enough
-for a test that starts processes itself, such as the command line: the environment of the test session then already
-holds the domain.
+ends it after the test with SIGINT; a node that does not obey is killed and fails the test. `parameters` may be a file.
+`start_shared_node` is the same for one process that all tests of a module use. `probe` is a `ros_probe.Probe`:
+services, transitions, parameters, topics, actions. `random_checkpoint` is a policy without sense, for tests of the
+graph itself. `domain` alone is enough for a test that starts processes itself, such as the command line: the
+environment of the test session then already holds the domain.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _starter(probe: Probe, base: Path) -> Iterator[Callable[..., NodeProcess]]:
 
     started: list[NodeProcess] = []
 
-    def start(module: str, parameters: dict[str, Any] | None = None, namespace: str = "/ams") -> NodeProcess:
+    def start(module: str, parameters: dict[str, Any] | Path | None = None, namespace: str = "/ams") -> NodeProcess:
         folder = base / f"node{len(started)}"
         folder.mkdir()
         node = NodeProcess(module, parameters or {}, namespace, folder)

@@ -15,7 +15,7 @@ from ams_ros.robot.stop_request import StopRequest
 
 class FailingNode(AmsNode):
     SETTINGS = (
-        Setting("fail_in", "", "verb that raises: setup, activate, deactivate or teardown"),
+        Setting("fail_in", "", "what raises: setup, activate, deactivate, teardown or callback"),
         Setting("thread_dies", False, "whether the thread raises once ~/probe was called"),
         Setting("rate", 10.0, "a number with a range", 1.0, 100.0),
         Setting("fixed", 1, "a number that can be given at start only", read_only=True),
@@ -46,6 +46,7 @@ class FailingNode(AmsNode):
             raise ConfigurationError("fail_in", verb, "anything else")
 
     def _probe(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._fail_in("callback")
         self._called = response.success = True
         return response
 

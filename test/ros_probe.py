@@ -176,11 +176,12 @@ class Probe:
 class NodeProcess:
     """One node under test in a process of its own: module of ams_ros.nodes, or a file beside this one."""
 
-    def __init__(self, module: str, parameters: dict[str, Any], namespace: str, folder: Path) -> None:
+    def __init__(self, module: str, parameters: dict[str, Any] | Path, namespace: str, folder: Path) -> None:
         self.name = f"{namespace.rstrip('/')}/{module}"
         self._log = folder / f"{module}.log"
-        parameters_file = folder / f"{module}.yaml"
-        parameters_file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}) if parameters else "{}\n")
+        parameters_file = parameters if isinstance(parameters, Path) else folder / f"{module}.yaml"
+        if isinstance(parameters, dict):
+            parameters_file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}))
         beside = Path(__file__).parent / f"{module}.py"
         program = [str(beside)] if beside.exists() else ["-m", f"ams_ros.nodes.{module}"]
         command = [sys.executable, *program, "--ros-args", "-r", f"__ns:={namespace}"]

@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 
 import rclpy
+from rclpy.executors import Executor
 from rclpy.experimental import EventsExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
@@ -35,14 +37,22 @@ def run_node(make_node: Callable[[], AmsNode]) -> int:
     executor = EventsExecutor()
     executor.add_node(node)
     while rclpy.ok() and not node.finalized.done():
-        # Not spin(): it never returns from, nor runs, anything in these versions of rclpy.
-        executor.spin_until_future_complete(node.finalized, timeout_sec=60.0)
+        _spin(executor, node)
     # The answer to a shutdown request leaves through the transition thread after the state changed.
     executor.spin_until_future_complete(Future(), timeout_sec=0.1)
     executor.shutdown()
     node.destroy_node()
     rclpy.shutdown()
     return 0 if node.finalized.result() else 1
+
+
+def _spin(executor: Executor, node: AmsNode) -> None:
+    try:
+        # Not spin(): it never returns from, nor runs, anything in these versions of rclpy.
+        executor.spin_until_future_complete(node.finalized, timeout_sec=60.0)
+    except Exception as error:  # raised by a callback, which a node must survive no less than a dying thread
+        node.get_logger().error("".join(traceback.format_exception(error)).rstrip())
+        node.fail(f"a callback failed: {type(error).__name__}: {error}")
 
 
 def _signals_as_bytes() -> int:

@@ -161,6 +161,19 @@ def test_a_thread_that_dies_takes_the_node_to_unconfigured_with_the_reason(anew,
     probe.bring_up(node.name)
 
 
+def test_a_callback_that_raises_takes_the_node_to_unconfigured_and_the_process_lives_on(anew, probe):
+    node, status = anew(fail_in="callback"), probe.status("/ams/failing_node")
+    probe.bring_up(node.name)
+    client = probe.node.create_client(Trigger, f"{node.name}/probe")
+    wait_until(client.service_is_ready, "the service appears")
+    client.call_async(Trigger.Request())
+    told = status.wait_for(lambda m: "a callback failed" in m.message, "the failure is told")
+    assert "fail_in: got 'callback'" in told.message
+    wait_until(lambda: probe.state(node.name) == "unconfigured", "the node is unconfigured")
+    anew()
+    probe.bring_up(node.name)
+
+
 def test_a_parameter_out_of_range_or_read_only_is_refused_with_the_reason(failing, probe):
     assert "range" in probe.set_parameters(failing.name, rate=1000.0)[0]
     assert "read-only" in probe.set_parameters(failing.name, fixed=2)[0]
