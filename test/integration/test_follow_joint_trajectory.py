@@ -41,7 +41,7 @@ class Robot:
         self.probe, self.process = probe, process
         probe.bring_up(NODE)
         self.joints: Messages = probe.listen(JointState, "/joint_states")
-        self.joints.wait_for(lambda _: True, "a first joint state")
+        self.joints.wait_for(lambda _: True, f"a first joint state; the node is {probe.state(NODE)}")
 
     @property
     def position(self) -> np.ndarray:
@@ -317,11 +317,13 @@ def test_a_simulation_that_dies_takes_the_node_through_error_and_its_goal_is_abo
     monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/dev/null")
     robot = Robot(probe, start_node("simulated_robot"))
     status = probe.status(NODE)
-    handle = robot.send(goal_to(away(1.0), seconds=5.0))
+    # Asked for beforehand: the action server does not outlive the failure.
+    result = robot.send(goal_to(away(1.0), seconds=5.0)).get_result_async()
+    robot.wait_moving()
     probe.listen(Image, "/camera/front/image_raw", SENSOR)
     told = status.wait_for(lambda message: message.level == DiagnosticStatus.ERROR, "the node failed")
     assert "OpenGL" in told.message
-    assert probe.result(handle).status == GoalStatus.STATUS_ABORTED
+    assert probe.wait(result, "the goal ends").status == GoalStatus.STATUS_ABORTED
     wait_until(lambda: probe.state(NODE) == "unconfigured", "the node is unconfigured")
 
 
