@@ -61,7 +61,7 @@ class Demonstration:
             joints = JointLog(graph.session)
             with ProgressView(console, self._settings.budget) as view:
                 task = TaskRun(client, self._settings, (view, phases))
-                report = task.run(interrupts.stop, self._video)
+                report = task.run(self._video)
         begin = phases.begin or begun
         record = DemoRecord(
             report=report,

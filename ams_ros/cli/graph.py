@@ -17,7 +17,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from ams_ros.cli.graph_claim import GraphClaim
 from ams_ros.cli.graph_processes import DeadNode, GraphProcesses
 from ams_ros.cli.lifecycle import change_state, state_of
-from ams_ros.cli.ros_session import RosSession
+from ams_ros.cli.ros_session import RosSession, nothing
 from ams_ros.errors import ConfigurationError, RobotError
 from ams_ros.nodes.graph import GraphNode, load_graph
 
@@ -70,9 +70,7 @@ class Graph:
     check: called often while waiting; what it raises (Ctrl-C) stops the graph.
     """
 
-    def __init__(
-        self, options: GraphOptions, tell: Callable[[str], None], check: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, options: GraphOptions, tell: Callable[[str], None], check: Callable[[], None] = nothing) -> None:
         """Read the node list; raises ConfigurationError for a setting of a node that is not in it."""
         self.options, self._tell, self._check = options, tell, check
         self._nodes = load_graph()
@@ -133,11 +131,11 @@ class Graph:
         for node in self._nodes:
             self._wait_for(node)
         self._refuse_double()
+        self._refuse_unknown_settings()
         for transition, reached in (("configure", "configured"), ("activate", "active")):
             for node in self._nodes:
                 self._bring(node, transition)
                 self._tell(f"{node.name}: {reached}")
-            self._refuse_unknown_settings()
 
     def _ros_arguments(self, node: GraphNode) -> tuple[str, ...]:
         arguments = ["--ros-args", "-r", f"__ns:={self.namespace}", "-r", f"__node:={node.name}"]
@@ -190,7 +188,7 @@ class Graph:
     def stop(self) -> None:
         """Deactivate and clean up in reverse order, then end the processes; bounded, and safe to call twice."""
         if self._session is not None:
-            self._session.watch = lambda: None
+            self._session.watch = nothing
             for node in reversed(self._nodes):
                 self._take_down(node)
             self._session.close()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rclpy.action import ActionClient
 
 from ams_ros.action import RunTask
-from ams_ros.cli.ros_session import RosSession
+from ams_ros.cli.ros_session import RosSession, nothing
 from ams_ros.cli.task_report import Score
 from ams_ros.errors import RobotError
-from ams_ros.robot.stop_request import StopRequest
 from ams_ros.srv import ResetScene, ScoreScene
 
 SILENCE_SECONDS = 60.0
@@ -71,21 +71,21 @@ class GraphClient:
         response = self.session.call(ScoreScene, service, ScoreScene.Request(), 10.0, mend)
         return Score(response.placed, response.objects, response.success)
 
-    def run_task(
-        self, goal: TaskGoal, stop: StopRequest, feedback: Feedback, idle: Callable[[], None]
-    ) -> RunTask.Result:
-        """Run a task to its end; `stop` cancels it. `idle` is called several times a second in between.
+    def run_task(self, goal: TaskGoal, feedback: Feedback, idle: Callable[[], None]) -> RunTask.Result:
+        """Run a task to its end; a KeyboardInterrupt of the session's watch cancels it and is answered by its result.
+
+        `idle` is called several times a second in between.
 
         Raises RobotError when the task is refused, falls silent or does not end after a cancel.
         """
-        return _TaskCall(self.session, self._task, stop, feedback).run(goal, idle)
+        return _TaskCall(self.session, self._task, feedback).run(goal, idle)
 
 
 class _TaskCall:
     """One goal of the action RunTask."""
 
-    def __init__(self, session: RosSession, client: ActionClient, stop: StopRequest, feedback: Feedback) -> None:
-        self._session, self._client, self._stop = session, client, stop
+    def __init__(self, session: RosSession, client: ActionClient, feedback: Feedback) -> None:
+        self._session, self._client = session, client
         self._feedback = feedback
         self._heard = time.monotonic()
 
@@ -98,15 +98,16 @@ class _TaskCall:
         if not handle.accepted:
             raise RobotError("the supervisor refuses the task: it is not active, or another task runs")
         result = handle.get_result_async()
-        try:
-            while not self._session.wait(result, 0.2) and not self._stop.requested:
-                self._give_up_on_silence()
-                idle()
-        finally:
-            if not result.done():
-                self._session.watch = lambda: None
-                handle.cancel_goal_async()
-                self._session.wait(result, CANCEL_SECONDS)
+        with suppress(KeyboardInterrupt):
+            try:
+                while not self._session.wait(result, 0.2):
+                    self._give_up_on_silence()
+                    idle()
+            finally:
+                if not result.done():
+                    self._session.watch = nothing
+                    handle.cancel_goal_async()
+                    self._session.wait(result, CANCEL_SECONDS)
         if not result.done():
             raise RobotError(f"the task did not end within {CANCEL_SECONDS:g} s of its cancel: stop the robot by hand")
         return result.result().result

@@ -81,19 +81,19 @@ class GraphProcesses:
                 return DeadNode(name, _ending(process.returncode), self.log(name), self._tail(name))
         return None
 
-    def stop(self, grace: float = 5.0) -> tuple[str, ...]:
-        """End all processes in reverse order of start: terminate, then kill after `grace` seconds in all.
+    def stop(self, grace: float = 10.0) -> tuple[str, ...]:
+        """End all processes, the last started first: terminate them, and kill what is left after `grace` seconds.
 
         Returns the names of the nodes that had to be killed.
         """
         backwards = list(reversed(self._processes.items()))
         for _, process in backwards:
             self._segments |= segments_of(process.pid)
+            if process.poll() is None:
+                process.terminate()
         deadline = time.monotonic() + grace
         killed = []
         for name, process in backwards:
-            if process.poll() is None:
-                process.terminate()
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:

@@ -11,7 +11,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from ams_ros.cli.ros_session import RosSession
-from ams_ros.cli.video import open_video
+from ams_ros.cli.video import Video, open_video
 from ams_ros.errors import RobotError
 from ams_ros.types import PixelArray
 
@@ -34,6 +34,7 @@ class OverviewRecording:
     def __init__(self, session: RosSession, path: Path | None) -> None:
         """Film into `path`."""
         self._session, self._path = session, path
+        self._video: Video | None = None
         self.first_picture: float | None = None
         """When the film begins, on the steady clock."""
 
@@ -51,11 +52,14 @@ class OverviewRecording:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._path is not None:
+        if self._video is not None:
             self._session.node.destroy_subscription(self._subscription)
             self._video.close()
+            self._video = None
 
     def _received(self, message: Image) -> None:
+        if self._video is None:
+            return  # it was on its way when the subscription ended
         if self.first_picture is None:
             self.first_picture = time.monotonic()
         stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9

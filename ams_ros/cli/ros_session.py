@@ -20,7 +20,7 @@ TICK = 0.1
 """Seconds between two calls of a session's `watch` while it waits."""
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Watch nothing."""
 
 
@@ -30,7 +30,7 @@ class RosSession:
     watch: called at least every TICK seconds during a wait; what it raises ends the wait (a node that died, Ctrl-C).
     """
 
-    def __init__(self, watch: Callable[[], None] = _nothing) -> None:
+    def __init__(self, watch: Callable[[], None] = nothing) -> None:
         """Join the ROS domain of this process."""
         self.watch = watch
         self._context = Context()

@@ -46,19 +46,19 @@ def run(
     json_file = json_file and writable_file("--json", json_file)
     video = video and writable_file("--video", video, SUFFIXES)
     out = console()
-    with ExitStack() as stack:
-        interrupts = stack.enter_context(Interrupts())
-        try:
+    try:
+        with ExitStack() as stack:
+            interrupts = stack.enter_context(Interrupts())
             if start:
                 session = stack.enter_context(Graph(options, out.print, interrupts.check)).session
             else:
                 session = stack.enter_context(RosSession(interrupts.check))
             client = GraphClient(session, listed_namespace(options.namespace))
             client.require_graph()
-        except KeyboardInterrupt:
-            raise typer.Exit(1) from None
-        view = stack.enter_context(ProgressView(out, budget))
-        report = TaskRun(client, settings, (view,)).run(interrupts.stop, video)
+            view = stack.enter_context(ProgressView(out, budget))
+            report = TaskRun(client, settings, (view,)).run(video)
+    except KeyboardInterrupt:
+        raise typer.Exit(1) from None
     if json_file is not None:
         json_file.write_text(report.to_json(), encoding="utf-8")
     out.print(report.sentence(), markup=False)

@@ -10,7 +10,6 @@ from ams_ros.cli.graph_client import GraphClient, TaskGoal
 from ams_ros.cli.overview_recording import OverviewRecording
 from ams_ros.cli.task_report import Score, TaskReport, TaskSettings
 from ams_ros.errors import ConfigurationError
-from ams_ros.robot.stop_request import StopRequest
 
 SCORE_PERIOD = 1.0
 """Seconds between two looks at the score while a task runs."""
@@ -42,10 +41,10 @@ class TaskRun:
         self.filming_since: float | None = None
         """When the film of the task begins, on the steady clock; None without one."""
 
-    def run(self, stop: StopRequest, video: Path | None = None) -> TaskReport:
-        """Run the task to its end or until `stop`, filming the overview camera when a file is given.
+    def run(self, video: Path | None = None) -> TaskReport:
+        """Run the task to its end or until Ctrl-C, filming the overview camera when a file is given.
 
-        Raises RobotError when the graph, the scene or the task cannot be had.
+        Raises RobotError when the graph, the scene or the task cannot be had, KeyboardInterrupt on Ctrl-C before it.
         """
         self._client.require_graph()
         simulated = self._client.simulated()
@@ -61,7 +60,7 @@ class TaskRun:
         goal = TaskGoal(instruction, settings.mode, settings.budget, settings.seed)
         with OverviewRecording(self._client.session, video) as film:
             self.filming_since = film.first_picture
-            result = self._client.run_task(goal, stop, self._moved_on, self._look if simulated else _no_look)
+            result = self._client.run_task(goal, self._moved_on, self._look if simulated else _no_look)
             self._moved_on("ended", result.steps, result.inferences)
             score = self._client.score() if simulated else None
         return TaskReport(
