@@ -10,7 +10,7 @@ from transformers import PI0Config, PI0ForConditionalGeneration, PI0Processor, P
 from ams_ros.policy.checkpoint import write_checkpoint
 from ams_ros.policy.checkpoint_card import CheckpointCard
 from ams_ros.policy.embodiment import Embodiment
-from ams_ros.policy.normalisation import Normalisation
+from ams_ros.policy.normalisation import Normalisation, PixelStatistics
 from ams_ros.policy.processor_inputs import PillowPictures
 from ams_ros.policy.vocabulary import WordVocabulary
 from ams_ros.training.architecture import small_config
@@ -51,6 +51,7 @@ def save_small_checkpoint(folder, **body):
         instructions=(INSTRUCTION,),
         denoising_steps=10,
         vocabulary=WordVocabulary.of([INSTRUCTION]).words,
+        pixels=PixelStatistics(np.full(3, 120.0, np.float32), np.full(3, 60.0, np.float32)),
         training={"seed": 0},
     )
     write_checkpoint(folder, random_model(), card)

@@ -36,7 +36,6 @@ def whole(policy, seen, noise):
 
 def test_the_parts_give_exactly_what_sample_actions_gives(policy):
     from ams_ros.policy.images import square  # noqa: PLC0415
-    from ams_ros.policy.model_inputs import scale_pixels  # noqa: PLC0415
 
     seen, noise = observation(), policy.draw_noise(3)
     pixels = np.stack([square(seen.images[camera].pixels, 64) for camera in policy.description.cameras])
@@ -45,7 +44,7 @@ def test_the_parts_give_exactly_what_sample_actions_gives(policy):
     expected = policy.model.sample_actions(
         state=torch.from_numpy(policy.embodiment.state(seen))[None],
         input_ids=ids,
-        pixel_values=scale_pixels(torch.from_numpy(pixels))[None],
+        pixel_values=((torch.from_numpy(pixels).float() - 120.0) / 60.0).movedim(-1, -3)[None],
         noise=torch.from_numpy(noise)[None],
         attention_mask=torch.ones_like(ids),
         pixel_attention_mask=torch.ones((1, 2), dtype=torch.bool),

@@ -12,7 +12,8 @@ import numpy as np
 
 from ams_ros.errors import CheckpointError
 from ams_ros.policy.embodiment import Embodiment
-from ams_ros.policy.normalisation import Normalisation
+from ams_ros.policy.normalisation import Normalisation, PixelStatistics
+from ams_ros.types import Float32Array
 
 CARD = "ams.json"
 FORMAT = 1
@@ -22,7 +23,8 @@ FORMAT = 1
 class CheckpointCard:
     """Everything about a checkpoint that the model's own config does not say.
 
-    vocabulary: words in the order of their token ids; None when the checkpoint brings its own processor.
+    vocabulary: words in the order of their token ids; pixels: statistics of the training pictures. Both None when the
+        checkpoint brings its own processor.
     weights_sha256: hex digest of model.safetensors.
     training: how it came about (demo mix, seed, commit, iterations, recipe); for people only.
     """
@@ -33,6 +35,7 @@ class CheckpointCard:
     instructions: tuple[str, ...]
     denoising_steps: int
     vocabulary: tuple[str, ...] | None
+    pixels: PixelStatistics | None
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -63,6 +66,7 @@ def write_card(folder: Path, card: CheckpointCard, horizon: int) -> None:
             "action_mean": statistics.action_mean.tolist(),
             "action_std": statistics.action_std.tolist(),
         },
+        "pixels": None if card.pixels is None else {"mean": card.pixels.mean.tolist(), "std": card.pixels.std.tolist()},
         "training": dict(card.training),
     }
     (folder / CARD).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -101,13 +105,12 @@ def _card(content: dict[str, Any]) -> CheckpointCard:
         period=float(content["period"]),
         relative_joints=bool(content["relative_joints"]),
         normalisation=Normalisation(
-            *(
-                np.asarray(statistics[key], dtype=np.float32)
-                for key in ("state_mean", "state_std", "action_mean", "action_std")
-            )
+            *(_floats(statistics[key]) for key in ("state_mean", "state_std", "action_mean", "action_std"))
         ),
     )
-    vocabulary = content["vocabulary"]
+    vocabulary, pixels = content["vocabulary"], content["pixels"]
+    if (vocabulary is None) != (pixels is None):
+        raise ValueError("vocabulary and pixels go together")
     return CheckpointCard(
         model_id=str(content["model_id"]),
         weights_sha256=str(content["weights_sha256"]),
@@ -115,5 +118,10 @@ def _card(content: dict[str, Any]) -> CheckpointCard:
         instructions=tuple(content["instructions"]),
         denoising_steps=int(content["denoising_steps"]),
         vocabulary=None if vocabulary is None else tuple(vocabulary),
+        pixels=None if pixels is None else PixelStatistics(*(_floats(pixels[key]) for key in ("mean", "std"))),
         training=content.get("training", {}),
     )
+
+
+def _floats(values: object) -> Float32Array:
+    return np.asarray(values, dtype=np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ams_ros.policy.images import square
+from ams_ros.policy.normalisation import PixelStatistics
 from ams_ros.policy.pi0_model import ModelSizes
 from ams_ros.policy.vocabulary import WordVocabulary
 from ams_ros.types import PixelArray
@@ -26,16 +27,18 @@ class ModelInputs(Protocol):
         ...
 
 
-def scale_pixels(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 pixels (..., height, width, 3) to float32 (..., 3, height, width) in [-1, 1]."""
-    return pixels.movedim(-1, -3).float() / 127.5 - 1.0
+def normalise_pixels(pixels: torch.Tensor, statistics: PixelStatistics) -> torch.Tensor:
+    """Pixels (..., height, width, 3) in 0..255 to float32 (..., 3, height, width) of mean 0 and deviation 1."""
+    mean, std = torch.from_numpy(statistics.mean), torch.from_numpy(statistics.std)
+    return ((pixels.float() - mean) / std).movedim(-1, -3)
 
 
 class WordInputs:
     """Pre-processing of our own small checkpoints: square pictures and a vocabulary of words."""
 
-    def __init__(self, vocabulary: WordVocabulary, sizes: ModelSizes, cameras: int) -> None:
+    def __init__(self, vocabulary: WordVocabulary, pixels: PixelStatistics, sizes: ModelSizes, cameras: int) -> None:
         """`cameras` is how many pictures a prompt makes room for."""
+        self._statistics = pixels
         self._vocabulary = vocabulary
         self._image_size = sizes.image_size
         self._image_ids = [sizes.image_token_id] * (sizes.image_tokens * cameras)
@@ -43,7 +46,7 @@ class WordInputs:
     def pixels(self, pictures: Sequence[PixelArray]) -> torch.Tensor:
         """Crop and resize every picture to a square."""
         stacked = np.stack([square(picture, self._image_size) for picture in pictures])
-        return scale_pixels(torch.from_numpy(stacked))
+        return normalise_pixels(torch.from_numpy(stacked), self._statistics)
 
     def prompt(self, instruction: str) -> torch.Tensor:
         """Raises ConfigurationError for words outside the vocabulary."""

@@ -1,4 +1,4 @@
-"""Bringing states and actions to mean 0 and deviation 1, and back."""
+"""Bringing pictures, states and actions to mean 0 and deviation 1, and actions back."""
 
 from __future__ import annotations
 
@@ -52,3 +52,18 @@ class Normalisation:
     def restore_action(self, action: Float32Array) -> Float32Array:
         """(..., dof + 1) without unit back to rad and m."""
         return (action * self.action_std + self.action_mean).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelStatistics:
+    """Mean and deviation of red, green and blue over the pictures a policy was trained on: (3,) float32, 0..255."""
+
+    mean: Float32Array
+    std: Float32Array
+
+    def __post_init__(self) -> None:
+        """Refuse statistics that cannot be divided by."""
+        if self.mean.shape != (3,) or self.std.shape != (3,):
+            raise ValueError(f"pixel statistics: shapes {self.mean.shape} and {self.std.shape}, expected (3,)")
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
+            raise ValueError("pixel statistics: every number must be finite and every deviation above 0")

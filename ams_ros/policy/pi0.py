@@ -184,12 +184,12 @@ def load_policy(path_or_name: str | Path, threads: int = 1) -> Pi0Policy:
     """
     folder = find_checkpoint(path_or_name)
     card = read_card(folder)
-    if card.vocabulary is None:
+    if card.vocabulary is None or card.pixels is None:
         return load_published(
             str(folder), card.embodiment, model_id=card.model_id, instructions=card.instructions, threads=threads
         )
     model = read_model(folder, card)
-    inputs = WordInputs(WordVocabulary(card.vocabulary), sizes_of(model), len(card.embodiment.cameras))
+    inputs = WordInputs(WordVocabulary(card.vocabulary), card.pixels, sizes_of(model), len(card.embodiment.cameras))
     return Pi0Policy(model, inputs, card, threads)
 
 
@@ -223,6 +223,7 @@ def load_published(
         instructions=instructions,
         denoising_steps=sizes_of(model).denoising_steps,
         vocabulary=None,
+        pixels=None,
     )
     return Pi0Policy(
         model, ProcessorInputs(load_processor(processor or source), len(embodiment.cameras)), card, threads

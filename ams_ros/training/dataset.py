@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ams_ros.errors import ConfigurationError
-from ams_ros.policy.normalisation import Normalisation
+from ams_ros.policy.normalisation import Normalisation, PixelStatistics
 from ams_ros.types import Float32Array, Float64Array, PixelArray
 
 IntArray = NDArray[np.int64]
 CAMERAS = ("front", "wrist")
 FEW_LEVELS = 4
+PIXEL_FRAMES = 400
 # A joint that hardly moves in the demonstrations must not have its sensor noise blown up to a signal.
 SMALLEST_DEVIATION = np.array([0.02] * 6 + [0.002], dtype=np.float32)
 
@@ -57,6 +58,7 @@ class Demonstrations:
         last = np.flatnonzero(np.append(self.episode[1:] != self.episode[:-1], True))
         self._last = last[np.searchsorted(last, np.arange(self.frames))]
         self.normalisation = self._measure()
+        self.pixels = self._measure_pixels()
 
     @property
     def frames(self) -> int:
@@ -106,6 +108,15 @@ class Demonstrations:
             state_std=np.maximum(state.std(0).astype(np.float32), SMALLEST_DEVIATION),
             action_mean=actions.mean(0, dtype=np.float64).astype(np.float32),
             action_std=np.maximum(actions.std(0, dtype=np.float64).astype(np.float32), SMALLEST_DEVIATION),
+        )
+
+    def _measure_pixels(self) -> PixelStatistics:
+        some = np.linspace(0, self.frames - 1, min(PIXEL_FRAMES, self.frames)).astype(np.int64)
+        pixels = np.concatenate([pictures[some] for pictures in self.cameras.values()]).reshape(-1, 3)
+        return PixelStatistics(
+            mean=pixels.mean(0, dtype=np.float64).astype(np.float32),
+            # A picture of one colour must not be divided by nothing.
+            std=np.maximum(pixels.std(0, dtype=np.float64), 1.0).astype(np.float32),
         )
 
     def _check(self) -> None:

@@ -42,6 +42,7 @@ def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path, com
         instructions=(demonstrations.instruction,),
         denoising_steps=recipe.denoising_steps,
         vocabulary=trainer.vocabulary.words,
+        pixels=demonstrations.pixels,
         training={
             "seed": trainer.seed,
             "commit": commit,

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ams_ros.policy.model_inputs import scale_pixels
+from ams_ros.policy.model_inputs import normalise_pixels
+from ams_ros.policy.normalisation import PixelStatistics
 from ams_ros.policy.pi0_model import Pi0Model
 from ams_ros.training.dataset import Batch
 
@@ -25,18 +26,18 @@ class Draws:
 class FlowMatching(nn.Module):
     """A pi0 under training, with a head that reads target position, presence and grasp off the last prefix token."""
 
-    def __init__(self, model: Pi0Model, prompt: torch.Tensor) -> None:
+    def __init__(self, model: Pi0Model, prompt: torch.Tensor, pixels: PixelStatistics) -> None:
         """`prompt`: (1, prefix_length) token ids that all frames share."""
         super().__init__()
         self.model = model
         width = model.config.vlm_config.text_config.hidden_size
         self.auxiliary = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 5))
-        self.prompt = prompt
+        self.prompt, self.pixels = prompt, pixels
 
     def forward(self, batch: Batch, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
         """Flow matching loss and auxiliary loss, both scalars, of a batch."""
-        pixels = scale_pixels(torch.from_numpy(batch.pixels))
-        pixels = ((pixels + 1.0) * draws.brightness[:, :, None, None, None] - 1.0).clamp(-1.0, 1.0)
+        pixels = torch.from_numpy(batch.pixels).float() * draws.brightness[:, :, None, None, None]
+        pixels = normalise_pixels(pixels.clamp(0.0, 255.0), self.pixels)
         repeats = len(draws.time) // len(pixels)
         ids = self.prompt.expand(len(pixels), -1)
         # All ones, as in inference: without a mask the model would count prefix positions from 1 instead of 0.

@@ -104,7 +104,7 @@ class Trainer:
             return None
         rng = np.random.default_rng([self.seed, _HELD_OUT_STREAM])
         frames = rng.choice(self._held_out, min(HELD_OUT_FRAMES, len(self._held_out)), replace=False)
-        learner = FlowMatching(self.averaged_model(), self._learner.prompt)
+        learner = FlowMatching(self.averaged_model(), self._learner.prompt, self.demonstrations.pixels)
         with torch.inference_mode():
             losses = [
                 (len(part), float(learner(self.demonstrations.batch(part), self._draws(rng, len(part), 1, 0.0))[0]))
@@ -122,7 +122,7 @@ class Trainer:
             words = self.vocabulary.encode(self.demonstrations.instruction)
             model = PI0(config)
             image_ids = [sizes_of(model).image_token_id] * (sizes_of(model).image_tokens * len(CAMERAS))
-            return FlowMatching(model, torch.tensor([[*image_ids, *words]]))
+            return FlowMatching(model, torch.tensor([[*image_ids, *words]]), self.demonstrations.pixels)
 
     def _step(self) -> tuple[float, float]:
         recipe = self.recipe
