@@ -87,11 +87,37 @@ class Probe:
         wait_until(future.done, what, timeout)
         return future.result()
 
+    def client(self, kind: Any, name: str, timeout: float = 10.0) -> Any:
+        """A client whose service is there and knows it."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+            self._meet(name, self._clients[name].service_is_ready, timeout)
+        wait_until(self._clients[name].service_is_ready, f"service {name} appears", timeout)
+        return self._clients[name]
+
+    def _meet(self, name: str, ready: Callable[[], bool], timeout: float) -> None:
+        """Return when the node that serves `name` has discovered every client made here so far.
+
+        A server that has not discovered its client loses the answer, which happens to a first call on a busy machine.
+        Endpoints are discovered in the order they were made, so once a younger client gets an answer, all do.
+        """
+        wait_until(ready, f"{name} appears", timeout)
+        parameters = f"{name.rpartition('/')[0]}/get_parameters"
+        if self.node.count_services(parameters) == 0:
+            return  # named unlike its node, as controllers are
+        young = self.node.create_client(GetParameters, parameters)
+        answered = threading.Event()
+
+        def asked() -> bool:
+            young.call_async(GetParameters.Request()).add_done_callback(lambda _: answered.set())
+            return answered.wait(0.5)
+
+        wait_until(asked, f"{parameters} answers", max(timeout, 10.0))
+        self.node.destroy_client(young)
+
     def call(self, kind: Any, name: str, timeout: float = 10.0, **fields: Any) -> Any:
         """Call a service with a request made of `fields`."""
-        client = self._clients.setdefault(name, None) or self.node.create_client(kind, name)
-        self._clients[name] = client
-        wait_until(client.service_is_ready, f"service {name} appears", timeout)
+        client = self.client(kind, name, timeout)
         return self.wait(client.call_async(kind.Request(**fields)), f"service {name} answers", timeout)
 
     def change(self, node: str, transition: str, timeout: float = 60.0) -> bool:
@@ -160,6 +186,7 @@ class Probe:
         """Send a goal without waiting for its acceptance."""
         if name not in self._actions:
             self._actions[name] = ActionClient(self.node, kind, name)
+            self._meet(name, self._actions[name].server_is_ready, 10.0)
         client = self._actions[name]
         wait_until(client.server_is_ready, f"action {name} appears")
         return client.send_goal_async(goal, feedback_callback=feedback)
@@ -194,7 +221,7 @@ class NodeProcess:
         """What it has printed and logged so far."""
         return self._log.read_text(errors="replace")
 
-    def wait_ready(self, probe: Probe, timeout: float = 30.0) -> None:
+    def wait_ready(self, probe: Probe, timeout: float = 120.0) -> None:
         """Return when the node's services are there; fails with its output when it dies first."""
         client = probe.node.create_client(GetParameters, f"{self.name}/get_parameters")
 
@@ -204,7 +231,7 @@ class NodeProcess:
 
         wait_until(ready, f"{self.name} starts", timeout)
 
-    def stop(self, timeout: float = 15.0) -> int:
+    def stop(self, timeout: float = 30.0) -> int:
         """End it as a user does, by SIGINT; returns the exit code. Kills it when it does not obey, and fails."""
         if self.process.poll() is None:
             # A test may have left it frozen.

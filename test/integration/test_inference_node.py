@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ams_ros.srv import InferSlice
 from random_policy import INSTRUCTION, write_random_checkpoint
-from ros_probe import SENSOR, Probe, wait_until
+from ros_probe import SENSOR, Probe
 from sensor_msgs.msg import Image, JointState
 
 from ams_ros.robot.profile import load_profile
@@ -151,8 +151,7 @@ def test_an_unknown_instruction_is_answered_with_what_is_known(node, probe):
 def test_more_requests_than_may_wait_are_refused_at_once_and_the_others_answered(node, probe):
     with probe.reconfigured(node.name, queue_size=2), Robot(probe):
         infer_until(probe, lambda reply: reply.success)
-        client = probe.node.create_client(InferSlice, f"{NODE}/infer_slice")
-        wait_until(client.service_is_ready, "the service appears")
+        client = probe.client(InferSlice, f"{NODE}/infer_slice")
         futures = [client.call_async(InferSlice.Request(instruction=INSTRUCTION, seed=k)) for k in range(12)]
         replies = [probe.wait(future, "every request is answered", 30.0) for future in futures]
     refused = [reply.message for reply in replies if not reply.success]
@@ -197,8 +196,7 @@ def test_an_inactive_node_refuses_with_its_state_and_serves_again_when_activated
 
 def test_a_request_that_waits_is_answered_when_the_node_is_deactivated(node, probe):
     with probe.reconfigured(node.name, max_age=60.0, observation_wait=60.0):
-        client = probe.node.create_client(InferSlice, f"{NODE}/infer_slice")
-        wait_until(client.service_is_ready, "the service appears")
+        client = probe.client(InferSlice, f"{NODE}/infer_slice")
         pending = [client.call_async(InferSlice.Request(instruction=INSTRUCTION, seed=k)) for k in range(2)]
         assert probe.change(node.name, "deactivate")
         replies = [probe.wait(future, "the waiting request is answered") for future in pending]
