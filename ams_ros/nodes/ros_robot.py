@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from action_msgs.msg import GoalStatus
 from control_msgs.action import FollowJointTrajectory, GripperCommand
@@ -142,10 +143,10 @@ class RosRobot:
             )
         return Execution(steps, False, self._ending(response))
 
-    def _ending(self, response: object) -> str:
-        result = response.result  # type: ignore[attr-defined]
+    def _ending(self, response: Any) -> str:
+        result = response.result
         status = {GoalStatus.STATUS_CANCELED: "canceled", GoalStatus.STATUS_ABORTED: "aborted"}
-        how = status.get(response.status, f"ended with status {response.status}")  # type: ignore[attr-defined]
+        how = status.get(response.status, f"ended with status {response.status}")
         why = " ".join(filter(None, (_ERROR_NAMES.get(result.error_code, ""), result.error_string)))
         return f"{self._controllers.arm_name} {how} the trajectory{': ' if why else ''}{why}"
 
