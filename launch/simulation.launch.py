@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction, RegisterEventHandler
 from launch.events import Shutdown, matches_action
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
@@ -47,7 +47,7 @@ def _graph(context: LaunchContext) -> list[Action]:
         if index + 1 < len(nodes):
             following = [_change(nodes[index + 1], Transition.TRANSITION_CONFIGURE)]
             handlers.append(_when(node, "activating", "active", following))
-        fallen = EmitEvent(event=Shutdown(reason=f"{listed[index].name} fell back to unconfigured; its log says why"))
+        fallen = _end(f"{listed[index].name} fell back to unconfigured; its log says why")
         handlers.append(_when(node, None, "unconfigured", [fallen]))
     # Handlers first, so that no transition is missed.
     return [*handlers, *nodes, _change(nodes[0], Transition.TRANSITION_CONFIGURE)]
@@ -70,8 +70,17 @@ def _node(context: LaunchContext, entry: GraphNode) -> LifecycleNode:
         parameters=[str(entry.parameters), chosen],
         arguments=["--ros-args", "--log-level", argument("log_level")],
         output="screen",
-        on_exit=EmitEvent(event=Shutdown(reason=f"{entry.name} ended")),
+        on_exit=_end(f"{entry.name} ended"),
     )
+
+
+def _end(reason: str) -> OpaqueFunction:
+    """End the launch and say why; once it is ending, further processes that end are no news."""
+
+    def end(context: LaunchContext) -> list[Action]:
+        return [] if context.is_shutdown else [LogInfo(msg=reason), EmitEvent(event=Shutdown(reason=reason))]
+
+    return OpaqueFunction(function=end)
 
 
 def _change(node: LifecycleNode, transition: int) -> EmitEvent:
