@@ -17,7 +17,7 @@ from ams_ros.simulation.plant import Plant
 pytest.importorskip("rclpy")  # the room of the nodes; these two modules of it happen not to need ROS
 
 from ams_ros.nodes.pace import Pace
-from ams_ros.nodes.plant_thread import PlantThread
+from ams_ros.nodes.plant_thread import Beat, PlantThread
 from ams_ros.nodes.supervised_thread import SupervisedThread
 
 PROFILE = load_profile("widowx_250s")
@@ -56,7 +56,7 @@ def test_time_stands_still_until_resumed_and_after_a_pause(start):
         if len(beats) == 100:
             hundred.set()
 
-    thread.call(lambda _: thread.set_beats([(100.0, beat)]))
+    thread.call(lambda _: thread.set_beats([Beat(100.0, beat)]))
     assert thread.call(lambda loop: loop.plant.time) == 0.0
     thread.call(thread.resume)
     wait_for(hundred)
@@ -78,11 +78,20 @@ def test_a_beat_keeps_its_rate_also_when_it_is_no_whole_number_of_steps(start, r
         if len(beats) == 10:
             ten.set()
 
-    thread.call(lambda _: thread.set_beats([(rate, beat), (100.0, lambda: None)]))
+    thread.call(lambda _: thread.set_beats([Beat(rate, beat), Beat(100.0, lambda: None)]))
     thread.call(thread.resume)
     wait_for(ten)
     for index, at in enumerate(beats[:10]):
         assert index / rate - 1e-6 <= at <= index / rate + 0.002 + 1e-6
+
+
+def test_a_thinned_beat_is_left_out_where_wall_time_has_hardly_passed_since_the_last():
+    done: list[float] = []
+    beat = Beat(100.0, lambda: done.append(beat.due), thinned=True)
+    for wall in (0.0, 0.001, 0.002, 0.0051, 0.0052, 0.02):
+        beat.act(wall)
+    assert done == pytest.approx([0.01, 0.04, 0.06])
+    assert beat.due == pytest.approx(0.06)
 
 
 def test_a_call_returns_what_its_job_returns_or_raises_what_it_raises_and_the_thread_lives_on(start):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import math
 import queue
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from ams_ros.simulation.control_loop import ControlLoop
 
 T = TypeVar("T")
 
+_HASTE = 2.2
+"""A thinned beat happens at most this many times its rate in wall time; a little above 2 for the jitter at speed 2."""
+
 _ROUNDING = 1e-6
 """Added to times (s) that are whole numbers of steps but for rounding."""
 
@@ -25,12 +29,25 @@ _PAUSED_POLL = 0.2
 
 
 @dataclass(slots=True)
-class _Beat:
-    """Something done at `rate` (Hz of simulation time); due: s since the last resume."""
+class Beat:
+    """Something done at `rate` (Hz of simulation time).
+
+    thinned: left out where a fast simulation would do it at more than twice its rate in wall time; for topics, whose
+    subscribers would drown. due: s since the last resume. done: wall time of the last time.
+    """
 
     rate: float
     action: Callable[[], None]
+    thinned: bool = False
     due: float = 0.0
+    done: float = -math.inf
+
+    def act(self, wall: float) -> None:
+        """Do it, or leave it out, and say when it is due again."""
+        self.due += 1.0 / self.rate
+        if not self.thinned or wall - self.done > 1.0 / (_HASTE * self.rate):
+            self.done = wall
+            self.action()
 
 
 class PlantThread:
@@ -41,7 +58,7 @@ class PlantThread:
         self._build, self.pace = build, pace
         self._jobs: queue.SimpleQueue[Callable[[ControlLoop], None]] = queue.SimpleQueue()
         self._built: Future[ControlLoop] = Future()
-        self._beats: list[_Beat] = []
+        self._beats: list[Beat] = []
         self._step = 0
         self._running = self._ended = False
         self.time = 0.0
@@ -101,9 +118,9 @@ class PlantThread:
         except concurrent.futures.TimeoutError:
             raise RobotError(f"the simulation did not answer within {timeout} s") from None
 
-    def set_beats(self, beats: list[tuple[float, Callable[[], None]]]) -> None:
-        """Do each action at its rate (Hz of simulation time), in the order given. Before the first `resume` only."""
-        self._beats = [_Beat(rate, action) for rate, action in beats]
+    def set_beats(self, beats: list[Beat]) -> None:
+        """Have these done, in the order given where they are due together. Before the first `resume` only."""
+        self._beats = beats
 
     def resume(self, loop: ControlLoop) -> None:
         """Let time pass from now on; to be posted or called."""
@@ -131,8 +148,7 @@ class PlantThread:
         now = self._step * timestep + _ROUNDING
         for beat in self._beats:
             if beat.due <= now:
-                beat.action()
-                beat.due += 1.0 / beat.rate
+                beat.act(time.monotonic())
         due = min(beat.due for beat in self._beats)
         steps = max(1, math.ceil((due - now) / timestep))
         loop.plant.advance(steps * timestep)

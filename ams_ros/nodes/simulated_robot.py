@@ -14,7 +14,7 @@ from ams_ros.nodes.gripper_command_server import GripperCommandServer
 from ams_ros.nodes.handoff import Handoff
 from ams_ros.nodes.lifecycle import AmsNode
 from ams_ros.nodes.pace import Pace
-from ams_ros.nodes.plant_thread import PlantThread
+from ams_ros.nodes.plant_thread import Beat, PlantThread
 from ams_ros.nodes.process import run_node
 from ams_ros.nodes.robot_publishers import CameraPublisher, JointStatePublisher, WrenchPublisher, clock_publisher
 from ams_ros.nodes.simulated_robot_settings import (
@@ -121,7 +121,7 @@ class SimulatedRobotNode(AmsNode):
             self, self.setting("gripper_action"), thread, handoff, result_timeout=timeout
         )
 
-    def _beats(self, loop: ControlLoop, simulated_time: bool) -> list[Any]:
+    def _beats(self, loop: ControlLoop, simulated_time: bool) -> list[Beat]:
         plant, pace, trajectories, gripper = loop.plant, self._pace, self._trajectories, self._gripper
         assert trajectories is not None
         assert gripper is not None
@@ -135,15 +135,15 @@ class SimulatedRobotNode(AmsNode):
         joint_rate, camera_rate = self.setting("joint_state_rate"), self.setting("camera_rate")
         joints = JointStatePublisher(self, self.setting("joint_states_topic"), plant, pace)
         wrench = WrenchPublisher(self, self.setting("wrench_topic"), plant, pace)
-        clock = [(rate, clock_publisher(self, plant))] if simulated_time else []
-        cameras = [(camera_rate, self._camera(loop, camera).publish) for camera in plant.cameras]
+        clock = [Beat(rate, clock_publisher(self, plant), thinned=True)] if simulated_time else []
+        cameras = [Beat(camera_rate, self._camera(loop, camera).publish, thinned=True) for camera in plant.cameras]
         return [
             *clock,
-            (rate, control),
-            (joint_rate, joints.publish),
-            (joint_rate, wrench.publish),
+            Beat(rate, control),
+            Beat(joint_rate, joints.publish, thinned=True),
+            Beat(joint_rate, wrench.publish, thinned=True),
             *cameras,
-            (1.0, self._complain),
+            Beat(1.0, self._complain),
         ]
 
     def _complain(self) -> None:

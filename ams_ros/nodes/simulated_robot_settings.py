@@ -14,7 +14,13 @@ from ams_ros.simulation.gripper_controller import GripperSettings
 from ams_ros.simulation.trajectory_controller import ControllerSettings
 
 _GENERAL = (
-    Setting("speed", 1.0, "simulated seconds per second; 0: as fast as possible; not 1 needs use_sim_time", 0.0, 100.0),
+    Setting(
+        "speed",
+        1.0,
+        "simulated seconds per second; 0: as fast as possible, with topics thinned; not 1 needs use_sim_time",
+        0.0,
+        100.0,
+    ),
     Setting("deadband", 0.01, "a servo ignores a new position closer than this to the one it holds, rad", 0.0, 0.1),
     Setting("joint_state_rate", 100.0, "joint states and wrenches, Hz", 1.0, 500.0),
     Setting("camera_rate", 10.0, "pictures of each camera that is listened to, Hz", 0.1, 60.0),

@@ -315,12 +315,13 @@ def test_a_simulation_that_dies_takes_the_node_through_error_and_its_goal_is_abo
     # An OpenGL that is there and does not start: the first picture fails in the plant's thread.
     monkeypatch.setenv("MUJOCO_GL", "egl")
     monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/dev/null")
-    robot = Robot(probe, start_node("simulated_robot"))
+    # A topic nobody else has heard of, so that no picture is wanted before this test wants one.
+    robot = Robot(probe, start_node("simulated_robot", {"camera_topic": "/late/{camera}"}))
     status = probe.status(NODE)
     # Asked for beforehand: the action server does not outlive the failure.
     result = robot.send(goal_to(away(1.0), seconds=5.0)).get_result_async()
     robot.wait_moving()
-    probe.listen(Image, "/camera/front/image_raw", SENSOR)
+    probe.listen(Image, "/late/front", SENSOR)
     told = status.wait_for(lambda message: message.level == DiagnosticStatus.ERROR, "the node failed")
     assert "OpenGL" in told.message
     assert probe.wait(result, "the goal ends").status == GoalStatus.STATUS_ABORTED
