@@ -169,6 +169,10 @@ class Probe:
         steps = {"active": ("deactivate", "cleanup"), "inactive": ("cleanup",)}
         for transition in steps.get(self.state(node), ()):
             assert self.change(node, transition), f"{node} refused to {transition}"
+        # A request sent to the server that is just going away would be lost.
+        for name, action in self._actions.items():
+            if name.startswith(f"{node}/"):
+                wait_until(lambda action=action: not action.server_is_ready(), f"{name} disappears")
         assert self.set_parameters(node, **values) == []
         self.bring_up(node)
 
