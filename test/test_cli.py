@@ -106,6 +106,8 @@ def test_an_unknown_verb_or_option_is_a_usage_error() -> None:
         (("run", "x", "--mode", "magic"), "mode: got 'magic'"),
         (("run", "  "), "INSTRUCTION: got '  '"),
         (("run", "x", "--namespace", "/a-b"), "--namespace: got '/a-b'"),
+        (("run", "x", "--policy", "mine"), "--start: got False"),
+        (("run", "x", "--start", "--set", "speed"), "--set: got 'speed'"),
         (("run", "x", "--video", "film.avi"), "--video: got 'film.avi'"),
         (("run", "x", "--json", "/proc/none/report.json"), "--json: got '/proc/none/report.json'"),
         (("up", "--speed", "-1"), "--speed: got -1.0"),

@@ -88,7 +88,7 @@ def _plot(trace: JointTrace, rows: list[int], seconds: float, axis: _Axis) -> st
         return bottom - (value - low) / (high - low) * (bottom - 8.0)
 
     drawn = scale.axis(bottom)
-    step = _round_step(high - low, 4)
+    step = _round_step(high - low, 6)
     for index in range(math.ceil(low / step), math.floor(high / step) + 1):
         level = y(index * step)
         drawn.append(f'<line class="grid" x1="{LEFT}" y1="{level:.1f}" x2="{WIDTH - RIGHT}" y2="{level:.1f}"/>')

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from ams_ros.cli.output import console, writable_file
-from ams_ros.cli.up import full_namespace
+from ams_ros.cli.up import full_namespace, split_setting
+from ams_ros.errors import ConfigurationError
 
 
 def run(
@@ -23,6 +24,9 @@ def run(
     budget: Annotated[int, typer.Option(help="Steps the task may take.")] = 1500,
     start: Annotated[bool, typer.Option("--start/--no-start", help="Start a graph for this task alone.")] = False,
     policy: Annotated[str | None, typer.Option(help="With --start: name or folder of the checkpoint.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NODE.PARAMETER=VALUE", help="With --start: set a parameter.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report.")] = None,
     video: Annotated[Path | None, typer.Option(metavar="FILE", help="Film the task: FILE.mp4 or FILE.gif.")] = None,
     namespace: Annotated[str | None, typer.Option(help="Of the nodes; by default that of the node list.")] = None,
@@ -41,8 +45,11 @@ def run(
     from ams_ros.cli.task_run import TaskRun
     from ams_ros.cli.video import SUFFIXES
 
-    settings = TaskSettings(task, instruction, objects, seed, mode, budget)
-    options = GraphOptions(namespace=full_namespace(namespace), policy=policy)
+    wanted = TaskSettings(task, instruction, objects, seed, mode, budget)
+    chosen = tuple(map(split_setting, settings or ()))
+    if not start and (policy is not None or chosen):
+        raise ConfigurationError("--start", False, "--start with --policy and --set: a running graph has its own")
+    options = GraphOptions(namespace=full_namespace(namespace), policy=policy, settings=chosen)
     json_file = json_file and writable_file("--json", json_file)
     video = video and writable_file("--video", video, SUFFIXES)
     out = console()
@@ -56,7 +63,7 @@ def run(
             client = GraphClient(session, listed_namespace(options.namespace))
             client.require_graph()
             view = stack.enter_context(ProgressView(out, budget))
-            report = TaskRun(client, settings, (view,)).run(video)
+            report = TaskRun(client, wanted, (view,)).run(video)
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
     if json_file is not None:

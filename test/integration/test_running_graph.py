@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -105,8 +106,9 @@ def ams(domain: int, tmp_path: Path) -> Iterator[Callable[..., Starter]]:
     leaked = [starter.process for starter in started if starter.process.poll() is None]
     leaked += node_processes().values()
     for process in leaked:
-        process.kill()
-        process.wait(10.0)
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+            process.wait(10.0)
     outputs = "\n".join(starter.output() for starter in started)
     assert not leaked, outputs
     # Segments that another test session's processes still map are theirs to remove.
@@ -117,6 +119,13 @@ def ams(domain: int, tmp_path: Path) -> Iterator[Callable[..., Starter]]:
 def policy(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Arguments that choose a policy with random weights: what it does makes no sense, but it does it for real."""
     return "--policy", str(write_random_checkpoint(tmp_path_factory.mktemp("policy")))
+
+
+PATIENT = (
+    *("--set", "inference.observation_wait=20.0", "--set", "inference.max_age=10.0"),
+    *("--set", "replay_supervisor.max_age=10.0"),
+)
+"""For tests that run a task: on a machine busy with other tests, pictures come late."""
 
 
 def test_up_brings_every_node_to_active_and_down_again_in_order(
@@ -164,6 +173,8 @@ def test_nodes_end_when_their_starter_is_killed_outright(ams: Callable[..., Star
     up = ams("up", *policy)
     up.wait_until_it_says("The graph is up.")
     up.end(signal.SIGKILL)
+    # The killed starter had opened the nodes' ports, and nobody is left to count it out of them.
+    up.segments = frozenset(name for name in up.segments if "port" not in name)
     wait_for(lambda: node_processes() == {}, "the nodes end", 20.0)
 
 
@@ -199,7 +210,7 @@ def test_a_parameter_out_of_range_is_refused_by_the_node_that_has_it(ams: Callab
 def test_run_works_on_a_running_graph_and_tells_what_happened(
     ams: Callable[..., Starter], policy: tuple[str, str], tmp_path: Path
 ) -> None:
-    up = ams("up", *policy)
+    up = ams("up", *policy, *PATIENT)
     up.wait_until_it_says("The graph is up.")
     report, film = tmp_path / "report.json", tmp_path / "film.mp4"
     arguments = ("put the cubes in the bowl", "--seed", "5", "--budget", "40", "--json", str(report))
@@ -235,7 +246,7 @@ def test_run_with_start_brings_its_own_graph_and_takes_it_down(
     ams: Callable[..., Starter], policy: tuple[str, str], tmp_path: Path
 ) -> None:
     report = tmp_path / "report.json"
-    run = ams("run", "put the cubes in the bowl", "--start", "--budget", "16", "--json", str(report), *policy)
+    run = ams("run", "put the cubes in the bowl", "--start", "--budget", "16", "--json", str(report), *policy, *PATIENT)
     run.process.wait(START)
     assert json.loads(report.read_text())["steps"] == 16, run.output()
     assert node_processes() == {}
