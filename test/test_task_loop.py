@@ -190,6 +190,28 @@ def test_a_stop_while_inferring_executes_nothing_more():
     assert len(world.robot.executed) == 1
 
 
+def broken_off(world, error):
+    def event():
+        world.stop.request("enough")
+        raise error
+
+    return event
+
+
+def test_a_wait_for_inference_that_the_stop_broke_off_is_no_failure():
+    world = World()
+    world.source.events = {1: broken_off(world, InferenceError("stopped while inferring"))}
+    result = world.run()
+    assert (result.outcome, result.message, result.steps) == (Outcome.CANCELED, "enough", 8)
+
+
+def test_an_arm_whose_stop_is_not_confirmed_is_a_failure_even_when_the_task_was_canceled():
+    world = World()
+    world.robot.events = {1: broken_off(world, RobotError("the controller did not confirm that it stopped"))}
+    result = world.run()
+    assert (result.outcome, result.message) == (Outcome.FAILED, "the controller did not confirm that it stopped")
+
+
 def test_a_stop_while_executing_counts_the_steps_that_were_run():
     world = World()
     world.robot.events = {1: lambda: world.stop.request("enough")}

@@ -6,7 +6,7 @@ import queue
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse
@@ -184,10 +184,7 @@ class ReplaySupervisor(AmsNode):
             source, robot, self._task_clock, self._rest, lambda progress: self._tell_progress(task, progress)
         )
         self.get_logger().info(f"task {task.request.instruction!r}, at most {task.request.step_budget} steps")
-        result = loop.run(task.request, task.stop)
-        if source.interrupted:
-            return replace(result, outcome=Outcome.CANCELED, message=task.stop.reason)
-        return result
+        return loop.run(task.request, task.stop)
 
     def _tell_progress(self, task: _Task, progress: TaskProgress) -> None:
         phase, step, number = progress.phase.value, progress.step, progress.slice

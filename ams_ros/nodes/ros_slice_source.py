@@ -28,8 +28,6 @@ class RosSliceSource:
         """
         self._client, self._joint_names = client, joint_names
         self._server_wait, self._timeout, self._stop = server_wait, timeout, stop
-        self.interrupted = False
-        """Whether a wait was given up because of `stop`."""
 
     def infer(self, instruction: str, seed: int) -> Inference:
         """Ask for one slice.
@@ -63,5 +61,4 @@ class RosSliceSource:
 
     def _raise_if_stopped(self) -> None:
         if self._stop.requested:
-            self.interrupted = True
             raise InferenceError(f"stopped while inferring: {self._stop.reason}")

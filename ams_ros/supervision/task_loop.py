@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ams_ros.errors import AmsError, ConfigurationError
+from ams_ros.errors import AmsError, ConfigurationError, InferenceError
 from ams_ros.robot.protocol import Robot
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.supervision.protocols import Clock, SliceSource
@@ -102,8 +102,16 @@ class _TaskRun:
     def _one_slice(self, request: TaskRequest, stop: StopRequest) -> tuple[Outcome, str] | None:
         self._report(Phase.INFERRING)
         asked = self._clock.now()
-        inference = self._source.infer(request.instruction, slice_seed(request.seed, self._slices))
-        self._policy_seconds += self._clock.now() - asked
+        try:
+            inference = self._source.infer(request.instruction, slice_seed(request.seed, self._slices))
+        except InferenceError:
+            # A wait that the stop broke off is no failure. A RobotError during a stop stays one: nobody then knows
+            # whether the arm stands still.
+            if stop.requested:
+                return Outcome.CANCELED, stop.reason
+            raise
+        finally:
+            self._policy_seconds += self._clock.now() - asked
         self._inferences += 1
         self._slices += 1
         if stop.requested:
