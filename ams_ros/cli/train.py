@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +30,7 @@ def train(
     iterations: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this time and ship what is there.")] = None,
     seed: Annotated[int, typer.Option(help="Of demonstrations, first weights and noise.")] = 0,
-    threads: Annotated[int | None, typer.Option(help="Of torch; by default one per core.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Of torch; more than one pays only on an idle machine.")] = None,
 ) -> None:
     """Collect demonstrations, train a small pi0 on them, and write checkpoint and report.
 
@@ -56,7 +55,7 @@ def train(
     limits = TrainingLimits(
         episodes=episodes or defaults.episodes,
         seconds=math.inf if minutes is None else minutes * 60.0,
-        threads=threads or len(os.sched_getaffinity(0)),
+        threads=threads or defaults.threads,
     )
     recipe = replace(Recipe(), iterations=iterations) if iterations is not None else Recipe()
     try:

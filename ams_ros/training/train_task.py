@@ -31,7 +31,7 @@ class TrainingLimits:
     only a little.
     """
 
-    episodes: int = 650
+    episodes: int = 900
     seconds: float = math.inf
     workers: int = 2
     threads: int = 1
