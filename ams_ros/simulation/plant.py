@@ -147,7 +147,7 @@ class Plant:
         number = self._camera(camera, width, height)
         if self._renderer is None:
             self._renderer = SceneRenderer(self._model)
-        pixels = self._renderer.draw(self._data, number, width, height, fine=camera == "overview")
+        pixels = self._renderer.draw(self._data, number, width, height, shadows=camera == "overview")
         return CameraImage(camera=camera, stamp=self.time, pixels=pixels)
 
     def camera_matrix(self, camera: str, width: int, height: int) -> Float64Array:

@@ -10,7 +10,6 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from PIL import Image
 
 from ams_ros.errors import AmsError, ConfigurationError
 from ams_ros.types import PixelArray
@@ -75,8 +74,7 @@ def _egl_works() -> bool:
 class SceneRenderer:
     """Draws one model from its cameras. Everything from the thread that made it.
 
-    Small pictures (for the policy) are drawn plainly, because shadows and smoothing cost most of the time; large ones
-    (for people) are drawn at twice the size with shadows and then shrunk.
+    Pictures for the policy are drawn plainly, because shadows cost most of the time; those for people have shadows.
     """
 
     def __init__(self, model: Any) -> None:
@@ -95,28 +93,23 @@ class SceneRenderer:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._contexts: dict[tuple[int, int], Any] = {}
 
-    def draw(self, data: Any, camera: int, width: int, height: int, fine: bool) -> PixelArray:
+    def draw(self, data: Any, camera: int, width: int, height: int, shadows: bool) -> PixelArray:
         """The picture of camera number `camera` at the state of `data` (MjData): (height, width, 3) uint8."""
         self._gl.make_current()
-        scale = 2 if fine else 1
-        size = (width * scale, height * scale)
-        context = self._context(size)
+        context = self._context((width, height))
         self._camera.fixedcamid = camera
         mujoco.mjv_updateScene(
             self._model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene
         )
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = fine
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = fine
-        viewport = mujoco.MjrRect(0, 0, *size)
-        pixels = np.empty((size[1], size[0], 3), np.uint8)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = shadows
+        viewport = mujoco.MjrRect(0, 0, width, height)
+        pixels = np.empty((height, width, 3), np.uint8)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
         mujoco.mjr_render(viewport, self._scene, context)
         mujoco.mjr_readPixels(pixels, None, viewport, context)
-        upright = np.ascontiguousarray(pixels[::-1])
-        if fine:
-            return np.asarray(Image.fromarray(upright).resize((width, height), Image.Resampling.BOX))
-        return upright
+        return np.ascontiguousarray(pixels[::-1])
 
     def _context(self, size: tuple[int, int]) -> Any:
         """One drawing context per picture size: resizing one costs more than a picture."""
