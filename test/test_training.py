@@ -15,7 +15,7 @@ from ams_ros.policy.pi0 import load_policy
 from ams_ros.robot.profile import load_profile
 from ams_ros.training.dataset import Demonstrations
 from ams_ros.training.recipe import ModelShape, Recipe
-from ams_ros.training.train_task import TrainingFolders, train_task
+from ams_ros.training.train_task import TrainingFolders, TrainingLimits, train_task
 from ams_ros.training.trainer import STATE, Trainer
 
 SMALL = ModelShape(width=32, heads=2, vision_layers=1, vision_mlp=64, language_layers=1, language_mlp=64, patch_size=32)
@@ -170,3 +170,9 @@ def test_incomplete_demonstrations_are_refused_by_file(folder, tmp_path):
 def test_a_recipe_that_cannot_be_trained_with_is_refused(change):
     with pytest.raises(ConfigurationError, match=next(iter(change))):
         replace(QUICK, **change)
+
+
+@pytest.mark.parametrize("change", [{"seconds": 0.0}, {"episodes": 0}, {"threads": 0}, {"workers": -1}])
+def test_limits_under_which_nothing_could_be_trained_are_refused(change):
+    with pytest.raises(ConfigurationError, match=next(iter(change))):
+        TrainingLimits(**change)

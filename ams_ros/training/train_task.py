@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from ams_ros.errors import ConfigurationError
 from ams_ros.policy.checkpoint_card import CheckpointCard
 from ams_ros.robot.profile import RobotProfile, load_profile
 from ams_ros.simulation.tasks import find_task
@@ -20,6 +21,9 @@ from ams_ros.training.progress import TrainingProgress
 from ams_ros.training.recipe import Recipe
 from ams_ros.training.report import write_report
 from ams_ros.training.trainer import Trainer
+
+LINE_EVERY = 100
+"""Where there is no terminal to draw a bar on, a line is printed for this many demonstrations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,12 @@ class TrainingLimits:
     seconds: float = math.inf
     workers: int = 2
     threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which nothing could be trained."""
+        for key in ("episodes", "seconds", "workers", "threads"):
+            if not getattr(self, key) > 0:
+                raise ConfigurationError(f"limits.{key}", getattr(self, key), "a number above 0")
 
 
 DEFAULT_RECIPE, DEFAULT_LIMITS = Recipe(), TrainingLimits()
@@ -103,13 +113,13 @@ def train_task(
 def _collect(folder: Path, limits: TrainingLimits, seed: int, console: Console) -> None:
     with Progress(console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("collecting demonstrations", total=limits.episodes)
-        collect(
-            folder,
-            limits.episodes,
-            seed,
-            workers=limits.workers,
-            progress=lambda done, _: progress.update(bar, completed=done),
-        )
+
+        def show(done: int, episodes: int) -> None:
+            progress.update(bar, completed=done)
+            if not console.is_terminal and done % LINE_EVERY == 0:
+                console.print(f"{done} of {episodes} demonstrations", highlight=False)
+
+        collect(folder, limits.episodes, seed, workers=limits.workers, progress=show)
 
 
 def _export(trainer: Trainer, profile: RobotProfile, folder: Path, commit: str) -> None:
