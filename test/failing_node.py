@@ -15,8 +15,8 @@ from ams_ros.robot.stop_request import StopRequest
 
 class FailingNode(AmsNode):
     SETTINGS = (
-        Setting("fail_in", "", "what raises: setup, activate, deactivate, teardown or callback"),
-        Setting("thread_dies", False, "whether the thread raises once ~/probe was called"),
+        Setting("fail_in", "", "what raises: setup, activate, deactivate, teardown or callback", live=True),
+        Setting("thread_dies", False, "whether the thread raises once ~/probe was called", live=True),
         Setting("rate", 10.0, "a number with a range", 1.0, 100.0),
         Setting("fixed", 1, "a number that can be given at start only", read_only=True),
     )

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from ams_ros.cli.bench import bench
 from ams_ros.cli.demo import demo
 from ams_ros.cli.doctor import doctor
 from ams_ros.cli.evaluate import evaluate
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for verb in (up, run, demo, train, evaluate, doctor):
     app.command()(verb)
+app.add_typer(bench)
 
 
 def main() -> None:

@@ -27,7 +27,9 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from lifecycle_msgs.msg import State
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
 
@@ -64,6 +66,8 @@ class AmsNode(LifecycleNode):
         self._activity_threads: list[SupervisedThread] = []
         defer_replies(self._service_change_state, self._queue_change)
         self._permanent: set[Any] = set()
+        self._fixed = {setting.name for setting in self.SETTINGS if not setting.live}
+        self.add_on_set_parameters_callback(self._refuse_late)
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         threading.Thread(target=self._run_jobs, name="transitions", daemon=True).start()
         self._tell(DiagnosticStatus.OK, "unconfigured", "started")
@@ -116,6 +120,14 @@ class AmsNode(LifecycleNode):
     def state_label(self) -> str:
         """unconfigured, inactive, active, finalized, or a transition state such as configuring."""
         return str(self._state_machine.current_state[1])
+
+    def _refuse_late(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Refuse what would have no effect, instead of taking it silently."""
+        late = (
+            [parameter.name for parameter in parameters if parameter.name in self._fixed] if self._begun_setup else []
+        )
+        reason = f"{', '.join(late)}: read at configure; clean {self.get_name()} up first" if late else ""
+        return SetParametersResult(successful=not late, reason=reason)
 
     # Transitions, called by rclpy in the transition thread.
 

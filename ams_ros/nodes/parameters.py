@@ -20,7 +20,8 @@ class Setting:
 
     default: gives the type as well; a list must not be empty.
     minimum, maximum: allowed range of a number, both or none.
-    read_only: can be given at start only.
+    read_only: can be given at start only. live: may be set at any time, because the node looks at it when it needs it;
+    others are read at configure and can be set only before.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Setting:
     minimum: float | None = None
     maximum: float | None = None
     read_only: bool = False
+    live: bool = False
 
     @property
     def allowed(self) -> str:

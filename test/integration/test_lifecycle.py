@@ -180,6 +180,16 @@ def test_a_parameter_out_of_range_or_read_only_is_refused_with_the_reason(failin
     assert probe.parameters(failing.name, "rate", "fixed") == {"rate": 10.0, "fixed": 1}
 
 
+def test_a_parameter_that_is_read_at_configure_is_refused_afterwards_instead_of_taken_without_effect(anew, probe):
+    node = anew()
+    assert probe.set_parameters(node.name, rate=20.0) == []
+    assert probe.change(node.name, "configure")
+    assert "clean failing_node up first" in probe.set_parameters(node.name, rate=30.0)[0]
+    assert probe.parameters(node.name, "rate") == {"rate": 20.0}
+    assert probe.change(node.name, "cleanup")
+    assert probe.set_parameters(node.name, rate=10.0) == []
+
+
 @pytest.mark.parametrize("module", NODES)
 def test_every_parameter_is_described(start_node, probe, parameters, module):
     node = start_node(module, parameters.get(module))
