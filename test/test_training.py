@@ -20,7 +20,15 @@ from ams_ros.training.trainer import STATE, Trainer
 
 SMALL = ModelShape(width=32, heads=2, vision_layers=1, vision_mlp=64, language_layers=1, language_mlp=64, patch_size=32)
 QUICK = Recipe(
-    shape=SMALL, iterations=24, batch=8, warm_up=4, report_every=4, evaluate_every=12, save_every=8, export_every=12
+    correction_iterations=0,
+    shape=SMALL,
+    iterations=24,
+    batch=8,
+    warm_up=4,
+    report_every=4,
+    evaluate_every=12,
+    save_every=8,
+    export_every=12,
 )
 EPISODES, LENGTH = 6, 30
 

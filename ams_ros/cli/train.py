@@ -26,8 +26,8 @@ def train(
     demonstrations: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Use those collected here before [default: inside --work].")
     ] = None,
-    episodes: Annotated[int | None, typer.Option(help="Demonstrations to collect when there are none.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    episodes: Annotated[int | None, typer.Option(help="Demonstrations; a third as many corrections.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Optimiser steps; half as many with corrections.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this time and ship what is there.")] = None,
     seed: Annotated[int, typer.Option(help="Of demonstrations, first weights and noise.")] = 0,
     threads: Annotated[int | None, typer.Option(help="Of torch; more than one pays only on an idle machine.")] = None,
@@ -54,10 +54,13 @@ def train(
     folders = TrainingFolders(work, output, output, demonstrations or work / "demonstrations")
     limits = TrainingLimits(
         episodes=episodes or defaults.episodes,
+        corrections=max(1, episodes // 3) if episodes else defaults.corrections,
         seconds=math.inf if minutes is None else minutes * 60.0,
         threads=threads or defaults.threads,
     )
-    recipe = replace(Recipe(), iterations=iterations) if iterations is not None else Recipe()
+    recipe = Recipe()
+    if iterations is not None:
+        recipe = replace(recipe, iterations=iterations, correction_iterations=iterations // 2)
     try:
         train_task(task, folders, seed=seed, recipe=recipe, limits=limits, console=console())
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,20 +39,48 @@ class Batch:
     held: NDArray[np.bool_]
 
 
-class Demonstrations:
-    """A folder of demonstrations of one task; frames of an episode are contiguous."""
+class Pictures:
+    """The pictures of several folders as one array (F, size, size, 3) uint8, left on the disk."""
 
-    def __init__(self, folder: Path, horizon: int) -> None:
-        """Map the arrays; raises ConfigurationError when the folder is incomplete or its arrays do not fit together."""
+    def __init__(self, parts: Sequence[NDArray[Any]]) -> None:
+        """Put the parts one behind the other."""
+        self._parts = parts
+        self._ends = np.cumsum([len(part) for part in parts])
+        self.shape: tuple[int, ...] = (int(self._ends[-1]), *parts[0].shape[1:])
+
+    def __getitem__(self, frames: IntArray) -> PixelArray:
+        """The pictures of these frames, (B, size, size, 3)."""
+        chosen = np.empty((len(frames), *self.shape[1:]), np.uint8)
+        begin = 0
+        for part, end in zip(self._parts, self._ends, strict=True):
+            here = (frames >= begin) & (frames < end)
+            chosen[here] = part[frames[here] - begin]
+            begin = end
+        return chosen
+
+
+class Demonstrations:
+    """Demonstrations of one task in one or more folders; frames of an episode are contiguous.
+
+    Statistics are those of the first folder alone, so that a policy can be trained on with more folders added.
+    """
+
+    def __init__(self, folder: Path, horizon: int, *more: Path) -> None:
+        """Map the arrays; raises ConfigurationError when a folder is incomplete or its arrays do not fit together."""
+        folders = (folder, *more)
         self.folder, self.horizon = folder, horizon
-        self.meta: Mapping[str, Any] = _read_meta(folder)
-        self.cameras = {camera: _map(folder, camera) for camera in CAMERAS}
-        self.state, self.action = _map(folder, "state"), _map(folder, "action")
-        self.episode = np.asarray(_map(folder, "episode"), dtype=np.int64)
-        self.idle = np.asarray(_map(folder, "idle"), dtype=bool)
-        self.target = np.asarray(_map(folder, "target"), dtype=np.float32)
-        self.present = np.asarray(_map(folder, "present"), dtype=bool)
-        self.held = np.asarray(_map(folder, "held"), dtype=bool)
+        self.metas: tuple[Mapping[str, Any], ...] = tuple(map(_read_meta, folders))
+        self.meta = self.metas[0]
+        self.cameras = {camera: Pictures([_map(each, camera) for each in folders]) for camera in CAMERAS}
+        self.state, self.action = _joined(folders, "state"), _joined(folders, "action")
+        numbers = [np.asarray(_map(each, "episode"), dtype=np.int64) for each in folders]
+        self._measured = len(numbers[0])
+        offsets = np.cumsum([0, *(number.max(initial=-1) + 1 for number in numbers[:-1])])
+        self.episode = np.concatenate([number + offset for number, offset in zip(numbers, offsets, strict=True)])
+        self.idle = _joined(folders, "idle").astype(bool)
+        self.target = _joined(folders, "target").astype(np.float32)
+        self.present = _joined(folders, "present").astype(bool)
+        self.held = _joined(folders, "held").astype(bool)
         self._check()
         # Last frame of every frame's episode, so that slices at an episode's end repeat its last command.
         last = np.flatnonzero(np.append(self.episode[1:] != self.episode[:-1], True))
@@ -101,8 +129,10 @@ class Demonstrations:
         return slices
 
     def _measure(self) -> Normalisation:
-        state = np.asarray(self.state, dtype=np.float64)
-        actions = self._slices(np.arange(0, self.frames, max(1, self.frames // 20_000))).reshape(-1, state.shape[1])
+        state = np.asarray(self.state[: self._measured], dtype=np.float64)
+        actions = self._slices(np.arange(0, self._measured, max(1, self._measured // 20_000))).reshape(
+            -1, state.shape[1]
+        )
         return Normalisation(
             state_mean=state.mean(0).astype(np.float32),
             state_std=np.maximum(state.std(0).astype(np.float32), SMALLEST_DEVIATION),
@@ -111,7 +141,7 @@ class Demonstrations:
         )
 
     def _measure_pixels(self) -> PixelStatistics:
-        some = np.linspace(0, self.frames - 1, min(PIXEL_FRAMES, self.frames)).astype(np.int64)
+        some = np.linspace(0, self._measured - 1, min(PIXEL_FRAMES, self._measured)).astype(np.int64)
         pixels = np.concatenate([pictures[some] for pictures in self.cameras.values()]).reshape(-1, 3)
         return PixelStatistics(
             mean=pixels.mean(0, dtype=np.float64).astype(np.float32),
@@ -132,9 +162,9 @@ class Demonstrations:
             "held": (frames,),
         }
         for name, shape in expected.items():
-            array = self.cameras[name] if name in self.cameras else getattr(self, name)
-            if array.shape != shape:
-                raise ConfigurationError(f"{self.folder / name}.npy", array.shape, f"an array of shape {shape}")
+            found = self.cameras[name].shape if name in self.cameras else getattr(self, name).shape
+            if found != shape:
+                raise ConfigurationError(f"{self.folder / name}.npy", found, f"an array of shape {shape}")
         if frames == 0 or (np.diff(self.episode) < 0).any():
             raise ConfigurationError(f"{self.folder / 'episode'}.npy", frames, "frames in the order of their episodes")
 
@@ -148,6 +178,10 @@ def _read_meta(folder: Path) -> Mapping[str, Any]:
     if not isinstance(meta, dict) or "instruction" not in meta:
         raise ConfigurationError("demonstrations", str(path), "an object with the key instruction")
     return meta
+
+
+def _joined(folders: Sequence[Path], name: str) -> NDArray[Any]:
+    return np.concatenate([_map(folder, name) for folder in folders])
 
 
 def _map(folder: Path, name: str) -> NDArray[Any]:

@@ -12,11 +12,13 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ams_ros.errors import AmsError, ConfigurationError
+from ams_ros.policy.checkpoint_card import read_card
 from ams_ros.policy.images import square
 from ams_ros.robot.profile import RobotProfile, load_profile
 from ams_ros.simulation.downward_reach import DownwardReach
@@ -26,10 +28,14 @@ from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.tasks.cubes import CubesTask, SceneDomain, inside_bowl
 from ams_ros.types import Float64Array
 
+if TYPE_CHECKING:
+    from ams_ros.training.learner import Learner
+
 PERIOD, CONTROL_PERIOD = 0.05, 0.01
 RENDERED, STORED = 128, 64
 _SHARD_EPISODES = 10
-_ATTEMPTS = 20
+_ATTEMPTS, _ATTEMPTS_WITH_LEARNER = 20, 200
+"""A good learner seldom goes wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +108,13 @@ def collect(
     workers: int = 1,
     *,
     mix: DemoMix | None = None,
+    learner: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write `episodes` demonstrations of the task "cubes" into `folder`; for one seed always the same ones.
 
     What an interrupted run finished is kept and not made again. progress: called with (episodes done, episodes).
+    learner: checkpoint folder of a policy that works first in every scene; the expert takes over where it goes wrong.
     Raises ConfigurationError when the folder holds demonstrations made otherwise, AmsError when none succeed.
     """
     if episodes < 1:
@@ -115,12 +123,14 @@ def collect(
         raise ConfigurationError("workers", workers, "1 or more")
     mix = mix or DemoMix()
     request = {"task": CubesTask.name, "seed": seed, "episodes": episodes, "mix": asdict(mix)}
+    if learner is not None:
+        request["learner"] = read_card(learner).weights_sha256
     request = json.loads(json.dumps(request))
     _claim(folder, request)
     if (folder / "meta.json").exists():
         return
     shards = [
-        (folder / "shards" / f"{first:06d}.npz", seed, first, min(_SHARD_EPISODES, episodes - first), mix)
+        (folder / "shards" / f"{first:06d}.npz", seed, first, min(_SHARD_EPISODES, episodes - first), mix, learner)
         for first in range(0, episodes, _SHARD_EPISODES)
     ]
     missing = [shard for shard in shards if not shard[0].exists()]
@@ -143,7 +153,7 @@ def _claim(folder: Path, request: dict[str, object]) -> None:
     note.write_text(json.dumps(request, indent=1), encoding="utf-8")
 
 
-_Shard = tuple[Path, int, int, int, DemoMix]
+_Shard = tuple[Path, int, int, int, DemoMix, Path | None]
 
 
 def _run(shards: list[_Shard], workers: int) -> Iterator[int]:
@@ -157,10 +167,16 @@ def _run(shards: list[_Shard], workers: int) -> Iterator[int]:
 
 def _write_shard(shard: _Shard) -> int:
     """Make the episodes first .. first + count - 1 and write them whole or not at all."""
-    path, seed, first, count, mix = shard
+    path, seed, first, count, mix, checkpoint = shard
     plant = Plant(load_profile("widowx_250s"))
+    learner = None
+    if checkpoint is not None:
+        # Only here: plain demonstrations should not wait for the policy's libraries.
+        from ams_ros.training.learner import Learner  # noqa: PLC0415
+
+        learner = Learner(checkpoint)
     try:
-        made = [demonstrate(plant, seed, index, mix) for index in range(first, first + count)]
+        made = [demonstrate(plant, seed, index, mix, learner) for index in range(first, first + count)]
     finally:
         plant.close()
     content = {name: np.concatenate([getattr(episode, name) for episode, _ in made]) for name in ARRAYS}
@@ -174,24 +190,30 @@ def _write_shard(shard: _Shard) -> int:
     return count
 
 
-def demonstrate(plant: Plant, seed: int, index: int, mix: DemoMix) -> tuple[Episode, int]:
+def demonstrate(
+    plant: Plant, seed: int, index: int, mix: DemoMix, learner: Learner | None = None
+) -> tuple[Episode, int]:
     """Demonstration number `index` of `seed`, and how many attempts were rejected before it.
 
     Raises AmsError when no attempt succeeds.
     """
-    for attempt in range(_ATTEMPTS):
+    attempts = _ATTEMPTS if learner is None else _ATTEMPTS_WITH_LEARNER
+    for attempt in range(attempts):
         rng = np.random.default_rng(np.random.SeedSequence([int(SceneDomain.TRAINING), seed, index, attempt]))
         try:
-            return _attempt(plant, rng, mix), attempt
+            return _attempt(plant, rng, mix, learner), attempt
         except _RejectedError:
             continue
-    raise AmsError(f"demonstration {index} of seed {seed}: {_ATTEMPTS} attempts in a row failed; the expert is broken")
+    raise AmsError(f"demonstration {index} of seed {seed}: {attempts} attempts in a row failed")
 
 
-def _attempt(plant: Plant, rng: np.random.Generator, mix: DemoMix) -> Episode:
+def _attempt(plant: Plant, rng: np.random.Generator, mix: DemoMix, learner: Learner | None) -> Episode:
     task = CubesTask()
     layout, in_bowl = _draw_layout(plant.profile, rng, mix)
-    plant.reset(layout)
+    if learner is None:
+        plant.reset(layout)
+    elif not learner.goes_wrong(plant, layout, task.instruction, rng):
+        raise _RejectedError("the learner needs no correction here")
     if int(inside_bowl(plant.cube_poses()[0]).sum()) != in_bowl:
         raise _RejectedError("a cube did not stay in the bowl")
     expert = Expert(plant)

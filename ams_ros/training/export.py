@@ -51,7 +51,7 @@ def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path, com
             "flow_loss": trainer.history[-1].flow,
             "held_out_flow_loss": trainer.history[-1].held_out,
             "recipe": asdict(recipe),
-            "demonstrations": dict(demonstrations.meta),
+            "demonstrations": [dict(meta) for meta in demonstrations.metas],
         },
     )
     return write_checkpoint(folder, trainer.averaged_model(), card)

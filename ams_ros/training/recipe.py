@@ -28,12 +28,19 @@ class ModelShape:
     initializer_range: float = 0.06
 
 
+_MAY_BE_ZERO = frozenset(
+    {"shape", "bfloat16", "brightness", "auxiliary_weight", "weight_decay", "warm_up", "correction_iterations"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Hyperparameters.
 
     horizon, execute, period: steps per slice, steps to run of them, seconds per step (that of the demonstrations).
     iterations: optimiser steps, over which the learning rate warms up and then falls along a cosine.
+    correction_iterations, correction_rate: steps after that with the corrections added, along a second cosine that
+    begins at this fraction of the learning rate.
     batch, noise_draws: frames per step, and (noise, time) pairs drawn for each of them from one shared prefix.
     auxiliary_weight: weight of predicting target position, presence and grasp from the last prefix token.
     idle_weight: how many times more often a frame of an idle end is drawn than another.
@@ -47,6 +54,8 @@ class Recipe:
     period: float = 0.05
     denoising_steps: int = 10
     iterations: int = 6000
+    correction_iterations: int = 3000
+    correction_rate: float = 0.5
     batch: int = 64
     noise_draws: int = 3
     learning_rate: float = 1e-3
@@ -64,11 +73,24 @@ class Recipe:
     save_every: int = 250
     export_every: int = 1000
 
+    @property
+    def all_iterations(self) -> int:
+        """Optimiser steps of a whole run."""
+        return self.iterations + self.correction_iterations
+
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be trained with."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in {"shape", "bfloat16", "brightness", "auxiliary_weight", "weight_decay", "warm_up"}:
+            if field.name in {
+                "shape",
+                "bfloat16",
+                "brightness",
+                "auxiliary_weight",
+                "weight_decay",
+                "warm_up",
+                "correction_iterations",
+            }:
                 continue
             if not value > 0:
                 raise ConfigurationError(f"recipe.{field.name}", value, "a number above 0")

@@ -74,16 +74,21 @@ def _page(trainer: Trainer, card: CheckpointCard, checkpoint: Path, name: str) -
             "",
             f"![Loss curves]({name}.png)",
             "",
-            "## Demonstrations",
-            "",
-            *_table("key", "value", list(trainer.demonstrations.meta.items())),
-            "",
+            *_demonstrations(trainer),
             "## Recipe",
             "",
             *_table("key", "value", list(card.training["recipe"].items())),
             "",
         ]
     )
+
+
+def _demonstrations(trainer: Trainer) -> list[str]:
+    lines: list[str] = []
+    for meta in trainer.demonstrations.metas:
+        title = "Corrections, begun where the half-trained policy went wrong" if "learner" in meta else "Demonstrations"
+        lines += [f"## {title}", "", *_table("key", "value", list(meta.items())), ""]
+    return lines
 
 
 def _table(left: str, right: str, rows: list[tuple[str, Any]]) -> list[str]:

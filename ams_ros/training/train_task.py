@@ -15,7 +15,7 @@ from ams_ros.policy.checkpoint_card import CheckpointCard
 from ams_ros.robot.profile import RobotProfile, load_profile
 from ams_ros.simulation.tasks import find_task
 from ams_ros.training.dataset import Demonstrations
-from ams_ros.training.demonstrations import collect
+from ams_ros.training.demonstrations import DemoMix, collect
 from ams_ros.training.export import export_checkpoint, source_commit
 from ams_ros.training.progress import TrainingProgress
 from ams_ros.training.recipe import Recipe
@@ -30,24 +30,29 @@ LINE_EVERY = 100
 class TrainingLimits:
     """How much a run may take.
 
-    episodes: demonstrations to collect when there are none. workers: processes that collect them. seconds: training
-    stops after this long and ships what it has. threads: of torch; more than one pays only on an idle machine, and
-    only a little.
+    episodes: demonstrations to collect when there are none. corrections: more of them, begun where the half-trained
+    policy goes wrong. workers: processes that collect them. seconds: training stops after this long and ships what it
+    has. threads: of torch; more than one pays only on an idle machine, and only a little.
     """
 
     episodes: int = 900
+    corrections: int = 300
     seconds: float = math.inf
     workers: int = 2
     threads: int = 1
 
     def __post_init__(self) -> None:
         """Refuse limits under which nothing could be trained."""
-        for key in ("episodes", "seconds", "workers", "threads"):
+        for key in ("episodes", "corrections", "seconds", "workers", "threads"):
             if not getattr(self, key) > 0:
                 raise ConfigurationError(f"limits.{key}", getattr(self, key), "a number above 0")
 
 
 DEFAULT_RECIPE, DEFAULT_LIMITS = Recipe(), TrainingLimits()
+
+CORRECTIONS = DemoMix(in_bowl_weights=(1.0,), random_start=0.0, closed_start=0.0)
+"""Corrections begin with an empty bowl: with cubes in it, idling in the start pose would count as going wrong, and the
+ambiguity that the demonstrations are to leave would be trained away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,11 @@ class TrainingFolders:
     report: Path
     demonstrations: Path
 
+    @property
+    def corrections(self) -> Path:
+        """Where corrections are collected."""
+        return self.work / "corrections"
+
     @classmethod
     def under(cls, work: Path, output: Path) -> TrainingFolders:
         """Demonstrations inside `work`, the report beside the checkpoint's files."""
@@ -95,31 +105,62 @@ def train_task(
     console = console or Console(stderr=True)
     profile, task, commit = load_profile(robot), find_task(name), source_commit()
     if not (folders.demonstrations / "meta.json").exists():
-        _collect(folders.demonstrations, limits, seed, console)
-    torch.set_num_threads(limits.threads)
-    trainer = Trainer(Demonstrations(folders.demonstrations, recipe.horizon), recipe, seed, folders.work)
-    with TrainingProgress(console, recipe.iterations, trainer.iteration, trainer.seconds) as progress:
-        trainer.run(
-            on_record=progress.show,
-            on_export=lambda _: _export(trainer, profile, folders.work / "exports", commit),
-            time_limit=limits.seconds,
+        _collect(
+            "demonstrations",
+            folders.demonstrations,
+            limits.episodes,
+            seed=seed,
+            workers=limits.workers,
+            console=console,
         )
+    torch.set_num_threads(limits.threads)
+
+    def train(until: int, *more: Path) -> Trainer:
+        trainer = Trainer(Demonstrations(folders.demonstrations, recipe.horizon, *more), recipe, seed, folders.work)
+        with TrainingProgress(console, recipe.all_iterations, trainer.iteration, trainer.seconds) as progress:
+            trainer.run(
+                until,
+                on_record=progress.show,
+                on_export=lambda _: _export(trainer, profile, folders.work / "exports", commit),
+                time_limit=limits.seconds,
+            )
+        return trainer
+
+    trainer = train(recipe.iterations)
+    if recipe.correction_iterations > 0 and trainer.seconds < limits.seconds:
+        if not (folders.corrections / "meta.json").exists():
+            learner = folders.work / "learner"
+            export_checkpoint(trainer, profile, learner, commit)
+            _collect(
+                "corrections",
+                folders.corrections,
+                limits.corrections,
+                seed=seed,
+                workers=limits.workers,
+                console=console,
+                learner=learner,
+            )
+        trainer = train(recipe.all_iterations, folders.corrections)
     card = export_checkpoint(trainer, profile, folders.output, commit)
     report = write_report(trainer, card, folders.output, folders.report, task.name)
     console.print(f"checkpoint in {folders.output}, report in {report}")
     return TrainingRun(folders.output, card, report)
 
 
-def _collect(folder: Path, limits: TrainingLimits, seed: int, console: Console) -> None:
+def _collect(
+    what: str, folder: Path, episodes: int, *, seed: int, workers: int, console: Console, learner: Path | None = None
+) -> None:
+    """Collect with a bar, or with lines where there is no terminal."""
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("collecting demonstrations", total=limits.episodes)
+        bar = progress.add_task(f"collecting {what}", total=episodes)
 
         def show(done: int, episodes: int) -> None:
             progress.update(bar, completed=done)
             if not console.is_terminal and done % LINE_EVERY == 0:
-                console.print(f"{done} of {episodes} demonstrations", highlight=False)
+                console.print(f"{done} of {episodes} {what}", highlight=False)
 
-        collect(folder, limits.episodes, seed, workers=limits.workers, progress=show)
+        mix = DemoMix() if learner is None else CORRECTIONS
+        collect(folder, episodes, seed, workers, mix=mix, learner=learner, progress=show)
 
 
 def _export(trainer: Trainer, profile: RobotProfile, folder: Path, commit: str) -> None:

@@ -60,11 +60,11 @@ class Trainer:
         on_export: Callable[[int], None] = lambda iteration: None,
         time_limit: float = math.inf,
     ) -> None:
-        """Train up to iteration `until` (default: the recipe's), or until the whole run took `time_limit` seconds.
+        """Train up to iteration `until` (default: all), or until the whole run took `time_limit` seconds.
 
         on_record is called every `report_every` iterations, on_export every `export_every`.
         """
-        recipe, until = self.recipe, min(until or self.recipe.iterations, self.recipe.iterations)
+        recipe, until = self.recipe, min(until or self.recipe.all_iterations, self.recipe.all_iterations)
         sums, counted, before = np.zeros(2), 0, self.seconds
         started = time.monotonic()
         while self.iteration < until and self.seconds < time_limit:
@@ -151,9 +151,12 @@ class Trainer:
         return Draws(torch.from_numpy(noise), torch.from_numpy(times), torch.from_numpy(factors))
 
     def _learning_rate(self) -> float:
-        recipe = self.recipe
-        warmed = min(1.0, (self.iteration + 1) / max(1, recipe.warm_up))
-        return recipe.learning_rate * warmed * 0.5 * (1.0 + math.cos(math.pi * self.iteration / recipe.iterations))
+        recipe, peak, step, steps = self.recipe, self.recipe.learning_rate, self.iteration, self.recipe.iterations
+        if step >= recipe.iterations:
+            peak *= recipe.correction_rate
+            step, steps = step - recipe.iterations, max(1, recipe.correction_iterations)
+        warmed = min(1.0, (step + 1) / max(1, recipe.warm_up))
+        return peak * warmed * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / steps)))
 
     def _update_average(self) -> None:
         decay = min(self.recipe.average_decay, (1 + self.iteration) / (10 + self.iteration))

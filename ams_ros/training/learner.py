@@ -1,0 +1,41 @@
+"""A half-trained policy that brings the arm to where its own mistakes lead, for the expert to take over from there.
+
+The idea is that of DAgger (Ross, Gordon and Bagnell 2011): demonstrations that begin in the states a policy visits
+teach it the way out of them, which demonstrations from the expert's own path never show.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ams_ros.policy.inference import SliceInference
+from ams_ros.policy.pi0 import load_policy
+from ams_ros.robot.stop_request import StopRequest
+from ams_ros.simulation.layout import CUBE_SIDE, SceneLayout
+from ams_ros.simulation.plant import Plant
+from ams_ros.simulation.robot import SimulatedRobot
+
+FEWEST_SLICES, MOST_SLICES = 7, 16
+"""How long the policy works before the expert takes over; most scenes are solved by then, and those teach nothing."""
+
+
+class Learner:
+    """Runs a checkpoint on a plant."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        """Load the checkpoint; raises CheckpointError when it cannot be used."""
+        self._inference = SliceInference(load_policy(checkpoint))
+
+    def goes_wrong(self, plant: Plant, layout: SceneLayout, instruction: str, rng: np.random.Generator) -> bool:
+        """Work on a fresh scene for a few slices; whether every cube still lies on the table then.
+
+        The plant is left as it is at that moment.
+        """
+        robot = SimulatedRobot(plant)
+        robot.reset(layout)
+        for _ in range(int(rng.integers(FEWEST_SLICES, MOST_SLICES + 1))):
+            wanted = self._inference.infer(robot.observe(instruction), int(rng.integers(2**62))).slice
+            robot.execute(wanted.head(wanted.execute), StopRequest())
+        return bool((plant.cube_poses()[0][:, 2] < CUBE_SIDE).all())
