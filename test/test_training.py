@@ -162,6 +162,36 @@ def test_training_a_task_leaves_a_policy_for_the_robot_and_a_report(folder, tmp_
     assert run.card.weights_sha256 in run.report.read_text()
 
 
+def test_corrections_begin_where_the_half_trained_policy_went_wrong_and_are_trained_on(folder, tmp_path):
+    folders = TrainingFolders(tmp_path / "work", tmp_path / "out", tmp_path / "docs", folder)
+    recipe = replace(QUICK, correction_iterations=6, correction_rate=0.5)
+    run = train_task("cubes", folders, recipe=recipe, limits=TrainingLimits(corrections=1), console=Console(quiet=True))
+    first, corrections = run.card.training["demonstrations"]
+    assert (run.card.training["iterations"], first["episodes"], corrections["episodes"]) == (30, EPISODES, 1)
+    # After six slices and more of an untrained policy the arm is somewhere else than in its start pose.
+    joints = np.load(folders.corrections / "state.npy")[0, :6]
+    assert np.abs(joints - load_profile("widowx_250s").start).max() > 0.05
+    assert corrections["learner"] in run.report.read_text()
+
+
+def test_statistics_are_those_of_the_first_folder_and_episodes_stay_apart(folder, demonstrations):
+    both = Demonstrations(folder, QUICK.horizon, folder)
+    assert (both.frames, both.episode.max()) == (2 * demonstrations.frames, 2 * EPISODES - 1)
+    np.testing.assert_array_equal(both.normalisation.action_std, demonstrations.normalisation.action_std)
+    again = both.batch(np.array([5, demonstrations.frames + 5]))
+    np.testing.assert_array_equal(again.pixels[0], again.pixels[1])
+    np.testing.assert_array_equal(again.action[0], again.action[1])
+
+
+def test_the_learning_rate_begins_anew_with_the_corrections(demonstrations, tmp_path):
+    recipe = replace(QUICK, correction_iterations=24, correction_rate=0.5)
+    trainer = Trainer(demonstrations, recipe, 0, tmp_path)
+    trainer.run()
+    rates = {record.iteration: record.learning_rate for record in trainer.history}
+    assert rates[20] < rates[28] < recipe.learning_rate * 0.5
+    assert rates[48] < rates[28]
+
+
 def test_an_unknown_task_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ConfigurationError, match="cubes"):
         train_task("juggling", TrainingFolders.under(tmp_path / "work", tmp_path / "out"))
