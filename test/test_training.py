@@ -20,7 +20,7 @@ from ams_ros.training.trainer import STATE, Trainer
 
 SMALL = ModelShape(width=32, heads=2, vision_layers=1, vision_mlp=64, language_layers=1, language_mlp=64, patch_size=32)
 QUICK = Recipe(
-    correction_iterations=0,
+    correction_rounds=0,
     shape=SMALL,
     iterations=24,
     batch=8,
@@ -164,12 +164,12 @@ def test_training_a_task_leaves_a_policy_for_the_robot_and_a_report(folder, tmp_
 
 def test_corrections_begin_where_the_half_trained_policy_went_wrong_and_are_trained_on(folder, tmp_path):
     folders = TrainingFolders(tmp_path / "work", tmp_path / "out", tmp_path / "docs", folder)
-    recipe = replace(QUICK, correction_iterations=6, correction_rate=0.5)
+    recipe = replace(QUICK, correction_rounds=1, correction_iterations=6)
     run = train_task("cubes", folders, recipe=recipe, limits=TrainingLimits(corrections=1), console=Console(quiet=True))
     first, corrections = run.card.training["demonstrations"]
     assert (run.card.training["iterations"], first["episodes"], corrections["episodes"]) == (30, EPISODES, 1)
     # After six slices and more of an untrained policy the arm is somewhere else than in its start pose.
-    joints = np.load(folders.corrections / "state.npy")[0, :6]
+    joints = np.load(folders.corrections(1) / "state.npy")[0, :6]
     assert np.abs(joints - load_profile("widowx_250s").start).max() > 0.05
     assert corrections["learner"] in run.report.read_text()
 
@@ -184,12 +184,13 @@ def test_statistics_are_those_of_the_first_folder_and_episodes_stay_apart(folder
 
 
 def test_the_learning_rate_begins_anew_with_the_corrections(demonstrations, tmp_path):
-    recipe = replace(QUICK, correction_iterations=24, correction_rate=0.5)
+    recipe = replace(QUICK, correction_rounds=2, correction_iterations=24)
     trainer = Trainer(demonstrations, recipe, 0, tmp_path)
     trainer.run()
     rates = {record.iteration: record.learning_rate for record in trainer.history}
     assert rates[20] < rates[28] < recipe.learning_rate * 0.5
-    assert rates[48] < rates[28]
+    assert rates[48] < rates[28] > 0.0
+    assert rates[48] < rates[52] < recipe.learning_rate * 0.5
 
 
 def test_an_unknown_task_is_refused_before_anything_is_written(tmp_path):

@@ -26,8 +26,10 @@ def train(
     demonstrations: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Use those collected here before [default: inside --work].")
     ] = None,
-    episodes: Annotated[int | None, typer.Option(help="Demonstrations; a third as many corrections.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Optimiser steps; half as many with corrections.")] = None,
+    episodes: Annotated[int | None, typer.Option(help="Demonstrations; a third as many corrections a round.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Optimiser steps; half as many in each round of corrections.")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this time and ship what is there.")] = None,
     seed: Annotated[int, typer.Option(help="Of demonstrations, first weights and noise.")] = 0,
     threads: Annotated[int | None, typer.Option(help="Of torch; more than one pays only on an idle machine.")] = None,
@@ -60,7 +62,7 @@ def train(
     )
     recipe = Recipe()
     if iterations is not None:
-        recipe = replace(recipe, iterations=iterations, correction_iterations=iterations // 2)
+        recipe = replace(recipe, iterations=iterations, correction_iterations=max(1, iterations // 2))
     try:
         train_task(task, folders, seed=seed, recipe=recipe, limits=limits, console=console())
     except KeyboardInterrupt:

@@ -29,7 +29,7 @@ class ModelShape:
 
 
 _MAY_BE_ZERO = frozenset(
-    {"shape", "bfloat16", "brightness", "auxiliary_weight", "weight_decay", "warm_up", "correction_iterations"}
+    {"shape", "bfloat16", "brightness", "auxiliary_weight", "weight_decay", "warm_up", "correction_rounds"}
 )
 
 
@@ -39,8 +39,9 @@ class Recipe:
 
     horizon, execute, period: steps per slice, steps to run of them, seconds per step (that of the demonstrations).
     iterations: optimiser steps, over which the learning rate warms up and then falls along a cosine.
-    correction_iterations, correction_rate: steps after that with the corrections added, along a second cosine that
-    begins at this fraction of the learning rate.
+    correction_rounds: how often the expert then corrects what the policy has learned so far.
+    correction_iterations, correction_rate: steps of each round, with all corrections so far added, along a cosine of
+    its own that begins at this fraction of the learning rate.
     batch, noise_draws: frames per step, and (noise, time) pairs drawn for each of them from one shared prefix.
     auxiliary_weight: weight of predicting target position, presence and grasp from the last prefix token.
     idle_weight: how many times more often a frame of an idle end is drawn than another.
@@ -54,6 +55,7 @@ class Recipe:
     period: float = 0.05
     denoising_steps: int = 10
     iterations: int = 6000
+    correction_rounds: int = 2
     correction_iterations: int = 3000
     correction_rate: float = 0.5
     batch: int = 64
@@ -76,7 +78,11 @@ class Recipe:
     @property
     def all_iterations(self) -> int:
         """Optimiser steps of a whole run."""
-        return self.iterations + self.correction_iterations
+        return self.until(self.correction_rounds)
+
+    def until(self, correction_round: int) -> int:
+        """Optimiser steps up to the end of a round of corrections; of round 0, the demonstrations alone."""
+        return self.iterations + correction_round * self.correction_iterations
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be trained with."""

@@ -30,8 +30,8 @@ LINE_EVERY = 100
 class TrainingLimits:
     """How much a run may take.
 
-    episodes: demonstrations to collect when there are none. corrections: more of them, begun where the half-trained
-    policy goes wrong. workers: processes that collect them. seconds: training stops after this long and ships what it
+    episodes: demonstrations to collect when there are none. corrections: more of them in every round, begun where
+    the half-trained policy goes wrong. workers: processes that collect them. seconds: training stops after this long and ships what it
     has. threads: of torch; more than one pays only on an idle machine, and only a little.
     """
 
@@ -77,10 +77,9 @@ class TrainingFolders:
     report: Path
     demonstrations: Path
 
-    @property
-    def corrections(self) -> Path:
-        """Where corrections are collected."""
-        return self.work / "corrections"
+    def corrections(self, number: int) -> Path:
+        """Where the corrections of a round are collected."""
+        return self.work / f"corrections_{number}"
 
     @classmethod
     def under(cls, work: Path, output: Path) -> TrainingFolders:
@@ -126,21 +125,23 @@ def train_task(
             )
         return trainer
 
-    trainer = train(recipe.iterations)
-    if recipe.correction_iterations > 0 and trainer.seconds < limits.seconds:
-        if not (folders.corrections / "meta.json").exists():
-            learner = folders.work / "learner"
+    trainer = train(recipe.until(0))
+    for number in range(1, recipe.correction_rounds + 1):
+        if trainer.seconds >= limits.seconds:
+            break
+        if not (folders.corrections(number) / "meta.json").exists():
+            learner = folders.work / f"learner_{number}"
             export_checkpoint(trainer, profile, learner, commit)
             _collect(
-                "corrections",
-                folders.corrections,
+                f"corrections, round {number}",
+                folders.corrections(number),
                 limits.corrections,
-                seed=seed,
+                seed=seed + 1000 * (number - 1),
                 workers=limits.workers,
                 console=console,
                 learner=learner,
             )
-        trainer = train(recipe.all_iterations, folders.corrections)
+        trainer = train(recipe.until(number), *map(folders.corrections, range(1, number + 1)))
     card = export_checkpoint(trainer, profile, folders.output, commit)
     report = write_report(trainer, card, folders.output, folders.report, task.name)
     console.print(f"checkpoint in {folders.output}, report in {report}")

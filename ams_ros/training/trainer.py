@@ -154,9 +154,9 @@ class Trainer:
         recipe, peak, step, steps = self.recipe, self.recipe.learning_rate, self.iteration, self.recipe.iterations
         if step >= recipe.iterations:
             peak *= recipe.correction_rate
-            step, steps = step - recipe.iterations, max(1, recipe.correction_iterations)
+            step, steps = (step - recipe.iterations) % recipe.correction_iterations, recipe.correction_iterations
         warmed = min(1.0, (step + 1) / max(1, recipe.warm_up))
-        return peak * warmed * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / steps)))
+        return peak * warmed * 0.5 * (1.0 + math.cos(math.pi * step / steps))
 
     def _update_average(self) -> None:
         decay = min(self.recipe.average_decay, (1 + self.iteration) / (10 + self.iteration))
