@@ -30,9 +30,11 @@ LINE_EVERY = 100
 class TrainingLimits:
     """How much a run may take.
 
-    episodes: demonstrations to collect when there are none. corrections: more of them in every round, begun where
-    the half-trained policy goes wrong. workers: processes that collect them. seconds: training stops after this long and ships what it
-    has. threads: of torch; more than one pays only on an idle machine, and only a little.
+    episodes: demonstrations to collect when there are none.
+    corrections: more of them in every round, begun where the half-trained policy goes wrong.
+    workers: processes that collect them.
+    seconds: training stops after this long and ships what it has.
+    threads: of torch; more than one pays only on an idle machine, and only a little.
     """
 
     episodes: int = 900
