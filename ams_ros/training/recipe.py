@@ -88,15 +88,7 @@ class Recipe:
         """Refuse numbers that cannot be trained with."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in {
-                "shape",
-                "bfloat16",
-                "brightness",
-                "auxiliary_weight",
-                "weight_decay",
-                "warm_up",
-                "correction_iterations",
-            }:
+            if field.name in _MAY_BE_ZERO:
                 continue
             if not value > 0:
                 raise ConfigurationError(f"recipe.{field.name}", value, "a number above 0")
