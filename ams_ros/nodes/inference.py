@@ -52,7 +52,7 @@ class InferenceNode(AmsNode):
         Setting("policy", "cubes", "checkpoint: the name of a shipped one, or a folder"),
         Setting("robot", "widowx_250s", "robot profile under config/robots; names the gripper joint"),
         Setting("threads", 1, "CPU threads of one inference", 1, 64),
-        Setting("max_age", 0.5, "wall time a camera or the joints may be silent, s", 0.01, 60.0),
+        Setting("max_age", 1.0, "wall time a camera or the joints may be silent, s", 0.01, 60.0),
         Setting("observation_wait", 2.0, "longest wait for pictures taken after the request, s", 0.01, 60.0),
         Setting("queue_size", 4, "requests that may wait for the one being inferred", 1, 100),
         Setting("joint_states_topic", "/joint_states", "sensor_msgs/JointState of arm and gripper"),

@@ -68,7 +68,7 @@ class ReplaySupervisor(AmsNode):
         Setting("infer_timeout", 10.0, "wall time for one slice to be inferred, s", 0.1, 600.0),
         Setting("execution_margin", 5.0, "wall time for a trajectory's result beyond its own duration, s", 0.1, 600.0),
         Setting("cancel_wait", 5.0, "wall time for a controller to confirm that it stopped, s", 0.1, 60.0),
-        Setting("max_age", 0.5, "wall time the joint states may be silent, s", 0.01, 60.0),
+        Setting("max_age", 1.0, "wall time the joint states may be silent, s", 0.01, 60.0),
         Setting("rest.arm", _REST.arm, "a slice that moves no arm joint by more, rad, counts as still", 1e-6, 1.0),
         Setting("rest.gripper", _REST.gripper, "the same for the finger, m", 1e-6, 0.1),
         Setting("rest.slices", _REST.slices, "so many still slices in a row end the task", 1, 1000),
