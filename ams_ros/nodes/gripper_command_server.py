@@ -2,90 +2,46 @@
 
 from __future__ import annotations
 
-from control_msgs.action import GripperCommand
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.action.server import ServerGoalHandle
-from rclpy.node import Node
+from typing import Any
 
-from ams_ros.nodes.goal_ledger import GoalLedger
-from ams_ros.nodes.handoff import Handoff
-from ams_ros.nodes.plant_thread import PlantThread
+from control_msgs.action import GripperCommand
+from rclpy.action.server import ServerGoalHandle
+
+from ams_ros.nodes.plant_action_server import PlantActionServer
 from ams_ros.simulation.control_loop import ControlLoop
 from ams_ros.simulation.gripper_controller import GripperReport
 from ams_ros.simulation.trajectory_controller import GoalStatus
 
 
-class GripperCommandServer:
+class GripperCommandServer(PlantActionServer[GripperReport]):
     """Drives the fingers; position is that of one finger, m. max_effort is not used: the drive's force is fixed."""
 
-    def __init__(
-        self,
-        node: Node,
-        action: str,
-        thread: PlantThread,
-        handoff: Handoff,
-        *,
-        result_timeout: float,
-    ) -> None:
-        """Offer the action; results can be asked for during `result_timeout` s after a goal's end."""
-        self._thread, self._controller = thread, thread.wait_built(timeout=0.0).gripper
-        self._logger = node.get_logger().get_child("gripper_command")
-        self._ledger: GoalLedger[GripperReport] = GoalLedger(handoff)
-        self._server = ActionServer(
-            node,
-            GripperCommand,
-            action,
-            execute_callback=self._execute,
-            goal_callback=self._judge,
-            handle_accepted_callback=self._accepted,
-            cancel_callback=self._cancel,
-            result_timeout=result_timeout,
-        )
+    KIND = GripperCommand
 
-    # On the executor.
+    def _reason_to_reject(self, goal: GripperCommand.Goal) -> str | None:
+        return self._thread.wait_built(timeout=0.0).gripper.reason_to_reject(goal.command.position)
 
-    def _judge(self, goal: GripperCommand.Goal) -> GoalResponse:
-        reason = self._controller.reason_to_reject(goal.command.position)
-        if reason is None:
-            return GoalResponse.ACCEPT
-        self._logger.error(f"goal rejected: {reason}")
-        return GoalResponse.REJECT
-
-    def _accepted(self, handle: ServerGoalHandle) -> None:
-        self._ledger.open(handle)
+    def _begin(self, loop: ControlLoop, handle: ServerGoalHandle) -> None:
+        if not loop.gripper.active:
+            finger = float(loop.plant.joints().position[-1])
+            self._ledger.refuse(handle, GripperReport(0, finger, 0.0, False, False, GoalStatus.ABORTED))
+            return
         position = float(handle.request.command.position)
+        self._ledger.begin(handle, loop.gripper.accept(position, loop.plant.time))
 
-        def begin(loop: ControlLoop) -> None:
-            if not loop.gripper.active:
-                finger = float(loop.plant.joints().position[-1])
-                self._ledger.refuse(handle, GripperReport(0, finger, 0.0, False, False, GoalStatus.ABORTED))
-                return
-            self._ledger.begin(handle, loop.gripper.accept(position, loop.plant.time))
+    def _stop(self, loop: ControlLoop, number: int) -> None:
+        loop.gripper.cancel(number)
 
-        self._thread.post(begin)
-        handle.execute()
+    def _status(self, end: GripperReport) -> GoalStatus:
+        assert end.status is not None, "a report without a status is feedback"
+        return end.status
 
-    def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
-        def stop(loop: ControlLoop) -> None:
-            number = self._ledger.number(handle)
-            if number is not None:
-                loop.gripper.cancel(number)
+    def _result(self, end: GripperReport) -> GripperCommand.Result:
+        return _filled(GripperCommand.Result, end)
 
-        self._thread.post(stop)
-        return CancelResponse.ACCEPT
-
-    async def _execute(self, handle: ServerGoalHandle) -> GripperCommand.Result:
-        end: GripperReport = await self._ledger.ended(handle)
-        if end.status is GoalStatus.SUCCEEDED:
-            handle.succeed()
-        elif end.status is GoalStatus.CANCELED:
-            handle.canceled()
-        else:
-            handle.abort()
-        self._ledger.close(handle)
-        return GripperCommand.Result(
-            position=end.position, effort=end.effort, stalled=end.stalled, reached_goal=end.reached_goal
-        )
+    def _aborted(self, reason: str) -> GripperReport:
+        self._logger.debug(f"aborting: {reason}")
+        return GripperReport(0, 0.0, 0.0, False, False, GoalStatus.ABORTED)
 
     # In the plant's thread.
 
@@ -99,19 +55,11 @@ class GripperCommandServer:
                 continue
             handle = self._ledger.handle(report.goal)
             if handle is not None:
-                handle.publish_feedback(
-                    GripperCommand.Feedback(
-                        position=report.position,
-                        effort=report.effort,
-                        stalled=report.stalled,
-                        reached_goal=report.reached_goal,
-                    )
-                )
+                handle.publish_feedback(_filled(GripperCommand.Feedback, report))
 
-    # In the transition thread.
 
-    def close(self, reason: str) -> bool:
-        """Abort what is still open, for `reason`, and wait until the results are out; whether they are."""
-        self._logger.debug(f"closing: {reason}")
-        self._ledger.end_all(GripperReport(0, 0.0, 0.0, False, False, GoalStatus.ABORTED))
-        return self._ledger.drain(timeout=2.0)
+def _filled(kind: Any, report: GripperReport) -> Any:
+    """Result and feedback carry the same four fields."""
+    return kind(
+        position=report.position, effort=report.effort, stalled=report.stalled, reached_goal=report.reached_goal
+    )
