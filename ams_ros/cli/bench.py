@@ -89,7 +89,7 @@ def _task(graph: Graph) -> dict[str, Any]:
     from ams_ros.cli.task_run import TaskRun
 
     reports: list[TaskReport] = []
-    run = TaskRun(GraphClient(graph.session, graph.namespace), TaskSettings("cubes", None, 1, 7, "direct", 400), ())
+    run = TaskRun(GraphClient(graph.session, graph.namespace), TaskSettings("cubes", None, 1, 2, "direct", 600), ())
     took, loads = load_of(graph.processes.identifiers, lambda: reports.append(run.run()))
     _show("during a task", loads)
     console().print(reports[0].sentence(), markup=False)
