@@ -127,11 +127,10 @@ class InferenceNode(AmsNode):
             if not self._serving:
                 job.refuse(f"the inference node is {self.state_label}: activate it")
                 return
-            try:
+            # Only this thread puts, so a place that is free now stays free.
+            if not self._jobs_waiting.full():
                 self._jobs_waiting.put_nowait(job)
                 return
-            except queue.Full:
-                pass
         job.refuse(f"the inference node is busy: {self._jobs_waiting.maxsize} requests wait already (queue_size)")
 
     def _work(self, stop: StopRequest) -> None:
