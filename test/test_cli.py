@@ -15,7 +15,7 @@ from ams_ros.cli.main import main
 from ams_ros.cli.task_report import TaskReport, TaskSettings
 from ams_ros.errors import ConfigurationError
 
-VERBS = ("up", "run", "demo", "train", "evaluate", "doctor")
+VERBS = ("up", "run", "demo", "train", "evaluate", "doctor", "bench")
 HEAVY = ("torch", "mujoco", "rclpy", "transformers", "numpy", "scipy")
 RUN_KEYS = [
     *("task", "instruction", "mode", "seed", "objects", "success", "placed", "steps", "inferences", "exceptions"),
@@ -108,6 +108,9 @@ def test_an_unknown_verb_or_option_is_a_usage_error() -> None:
         (("run", "x", "--namespace", "/a-b"), "--namespace: got '/a-b'"),
         (("run", "x", "--policy", "mine"), "--start: got False"),
         (("run", "x", "--start", "--set", "speed"), "--set: got 'speed'"),
+        (("bench", "slice", "--slices", "0"), "slices: got 0"),
+        (("bench", "slice", "--threads", "0"), "threads: got 0"),
+        (("bench", "graph", "--seconds", "0"), "--seconds: got 0"),
         (("run", "x", "--video", "film.avi"), "--video: got 'film.avi'"),
         (("run", "x", "--json", "/proc/none/report.json"), "--json: got '/proc/none/report.json'"),
         (("up", "--speed", "-1"), "--speed: got -1.0"),
@@ -208,3 +211,12 @@ def test_the_doctor_finds_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
     assert "tmpfs" in shared.mend
     monkeypatch.setattr(doctor_machine, "RENDER", "raise SystemExit('no display')")
     assert [(f.health, f.seen) for f in doctor_machine.rendering()] == [(Health.BAD, "no display")] * 2
+
+
+def test_a_benchmark_of_slices_writes_every_stage_and_the_whole(random_checkpoint: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "slice.json"
+    done = ams("bench", "slice", "--policy", str(random_checkpoint), "--slices", "3", "--json", str(figures))
+    assert done.returncode == 0, done.stderr
+    stages = {stage["stage"]: stage for stage in json.loads(figures.read_text())["stages"]}
+    assert set(stages) == {"encode", "prefix", "denoise", "decode", "slice"}
+    assert stages["slice"]["median"] > stages["denoise"]["median"] > 0.0
