@@ -111,8 +111,12 @@ def ams(domain: int, tmp_path: Path) -> Iterator[Callable[..., Starter]]:
             process.wait(10.0)
     outputs = "\n".join(starter.output() for starter in started)
     assert not leaked, outputs
-    # Segments that another test session's processes still map are theirs to remove.
-    assert not remove_orphans(frozenset[str]().union(*(starter.segments for starter in started))), outputs
+    segments = frozenset[str]().union(*(starter.segments for starter in started))
+    # A port that the probe in this process has opened, to talk to a node, stays until this process lets go of it; `ams`
+    # cannot remove it before. What other test sessions' processes still map is theirs to remove.
+    held = {name for name in segments_of(os.getpid()) if name.startswith("fastrtps_port")}
+    remove_orphans(segments & held)
+    assert not remove_orphans(segments - held), outputs
 
 
 @pytest.fixture(scope="session")
