@@ -59,6 +59,11 @@ def owned_segments(identifier: int) -> frozenset[str]:
     return frozenset(Path(name).name.removesuffix("_el") for name in files if re.search(r"fastrtps_\w+_el$", name))
 
 
+def probe_ports() -> frozenset[str]:
+    """Ports that the probe in this process has opened to talk to nodes; nobody can remove them before it lets go."""
+    return frozenset(name for name in segments_of(os.getpid()) if name.startswith("fastrtps_port"))
+
+
 class Starter:
     """`ams` in a process of its own, its output in a file."""
 
@@ -112,11 +117,9 @@ def ams(domain: int, tmp_path: Path) -> Iterator[Callable[..., Starter]]:
     outputs = "\n".join(starter.output() for starter in started)
     assert not leaked, outputs
     segments = frozenset[str]().union(*(starter.segments for starter in started))
-    # A port that the probe in this process has opened, to talk to a node, stays until this process lets go of it; `ams`
-    # cannot remove it before. What other test sessions' processes still map is theirs to remove.
-    held = {name for name in segments_of(os.getpid()) if name.startswith("fastrtps_port")}
-    remove_orphans(segments & held)
-    assert not remove_orphans(segments - held), outputs
+    # What other test sessions' processes still map is theirs to remove.
+    remove_orphans(segments & probe_ports())
+    assert not remove_orphans(segments - probe_ports()), outputs
 
 
 @pytest.fixture(scope="session")
@@ -270,9 +273,10 @@ def test_a_process_that_will_not_end_is_killed_and_named(domain: int, tmp_path: 
     processes = GraphProcesses(tmp_path)
     processes.start("replay_supervisor", "replay_supervisor", ("--ros-args", "-r", "__ns:=/stubborn"))
     identifier = processes.identifiers["replay_supervisor"]
-    wait_for(lambda: bool(segments_of(identifier)), "the node joins DDS")
+    wait_for(lambda: bool(owned_segments(identifier)), "the node joins DDS")
     os.kill(identifier, signal.SIGSTOP)
-    segments = segments_of(identifier)
+    # Its own ones: it has opened those of the probe in this process too, which live on.
+    segments = owned_segments(identifier)
     assert processes.stop(grace=0.5) == ("replay_supervisor",)
     assert not psutil.pid_exists(identifier)
-    assert not [name for name in segments if (FOLDER / name).exists()]
+    assert not [name for name in segments - probe_ports() if (FOLDER / name).exists()]
