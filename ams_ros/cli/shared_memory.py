@@ -20,14 +20,16 @@ def segments_of(process: int) -> frozenset[str]:
 
 
 def remove_orphans(names: frozenset[str]) -> tuple[str, ...]:
-    """Remove those of the named segments that no process uses any more; returns what was removed."""
-    # Fast DDS keeps segments of others mapped in this process even after its last participant is gone; what this
-    # process really uses is locked, see below.
+    """Remove those of the named segments and ports whose owner is gone; returns what was removed."""
+    # A port has a fixed name: removed under a process that still sends to it, its next owner would not be heard. Fast DDS
+    # keeps ports mapped in this process even after its last participant is gone; what it really uses is locked, see below.
     others = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()} - {os.getpid()}
-    used = frozenset[str]().union(*map(segments_of, others))
+    mapped = frozenset[str]().union(*map(segments_of, others))
+    ports = {name for name in names if name.startswith("fastrtps_port")}
     removed = []
-    for name in sorted(names - used):
-        # Processes in another container may share this folder unseen; their lock is seen.
+    # A segment has a name of its own, and whoever still reads it keeps what it has mapped.
+    for name in sorted(names - (ports & mapped)):
+        # The owner holds a lock, also one in another container that shares this folder unseen.
         locks = [FOLDER / f"{name}_el", FOLDER / f"{name}_sl"]
         if not all(map(_free, locks)):
             continue
