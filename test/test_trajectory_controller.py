@@ -393,8 +393,8 @@ def test_a_path_passes_every_waypoint_with_all_it_carries_and_rests_at_the_last(
     path = WaypointPath(10.0, state, 10.0, points)
     assert path.at(10.0).position == pytest.approx(state.position)
     for waypoint in points:
-        # Approached from below: at the waypoint itself the next segment begins. So closely, because in the shortest spans
-        # the acceleration changes by 3e7 rad/s^2 in a second.
+        # Approached from below: at the waypoint itself the next segment begins. So closely, because in the shortest
+        # spans the acceleration changes by 3e7 rad/s^2 in a second.
         before = path.at(10.0 + waypoint.time - 1e-11)
         assert before.position == pytest.approx(waypoint.position, abs=1e-4)
         if orders >= 2:

@@ -21,15 +21,15 @@ def segments_of(process: int) -> frozenset[str]:
 
 def remove_orphans(names: frozenset[str]) -> tuple[str, ...]:
     """Remove those of the named segments and ports whose owner is gone; returns what was removed."""
-    # A port has a fixed name: removed under a process that still sends to it, its next owner would not be heard. Fast DDS
-    # keeps ports mapped in this process even after its last participant is gone; what it really uses is locked, see below.
+    # Fast DDS keeps segments of others mapped in this process even after its last participant is gone; what this
+    # process really uses is locked, see below.
     others = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()} - {os.getpid()}
     mapped = frozenset[str]().union(*map(segments_of, others))
-    ports = {name for name in names if name.startswith("fastrtps_port")}
     removed = []
-    # A segment has a name of its own, and whoever still reads it keeps what it has mapped.
-    for name in sorted(names - (ports & mapped)):
-        # The owner holds a lock, also one in another container that shares this folder unseen.
+    for name in sorted(names):
+        if name in mapped and not _abandoned(name):
+            continue
+        # Processes in another container may share this folder unseen; their lock is seen.
         locks = [FOLDER / f"{name}_el", FOLDER / f"{name}_sl"]
         if not all(map(_free, locks)):
             continue
@@ -38,6 +38,15 @@ def remove_orphans(names: frozenset[str]) -> tuple[str, ...]:
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
     return tuple(removed)
+
+
+def _abandoned(name: str) -> bool:
+    """Whether a segment that somebody maps has lost its owner: readers keep what they have mapped when it goes.
+
+    Never so for a port: its name is used again, and whoever sends to the removed one would not reach its next owner.
+    """
+    lock = FOLDER / f"{name}_el"
+    return not name.startswith("fastrtps_port") and lock.exists() and _free(lock)
 
 
 def _free(lock: Path) -> bool:
