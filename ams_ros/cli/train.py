@@ -53,7 +53,7 @@ def train(
     from ams_ros.training.train_task import TrainingFolders, TrainingLimits, train_task
 
     defaults = TrainingLimits()
-    folders = TrainingFolders(work, output, output, demonstrations or work / "demonstrations")
+    folders = TrainingFolders.under(work, output, demonstrations)
     limits = TrainingLimits(
         episodes=episodes or defaults.episodes,
         corrections=max(1, episodes // 3) if episodes else defaults.corrections,

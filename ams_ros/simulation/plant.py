@@ -97,11 +97,6 @@ class Plant:
         """(dof,) rad, what the arm's servos were last given and hold or travel to."""
         return self._target[: self._dof].copy()
 
-    @property
-    def gripper_command(self) -> float:
-        """Finger position the gripper's drive was last given, m."""
-        return float(self._target[self._dof])
-
     def advance(self, seconds: float) -> None:
         """Run the physics for a whole number of steps. Raises ValueError for any other duration."""
         steps = round(seconds / self.timestep)

@@ -1,4 +1,4 @@
-"""The clock a task is measured with when there is no ROS."""
+"""The clock a task is measured with when time is not simulated."""
 
 from __future__ import annotations
 

@@ -84,9 +84,9 @@ class TrainingFolders:
         return self.work / f"corrections_{number}"
 
     @classmethod
-    def under(cls, work: Path, output: Path) -> TrainingFolders:
-        """Demonstrations inside `work`, the report beside the checkpoint's files."""
-        return cls(work, output, output, work / "demonstrations")
+    def under(cls, work: Path, output: Path, demonstrations: Path | None = None) -> TrainingFolders:
+        """The report beside the checkpoint's files, and demonstrations inside `work` unless they lie elsewhere."""
+        return cls(work, output, output, demonstrations or work / "demonstrations")
 
 
 def train_task(
