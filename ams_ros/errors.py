@@ -26,3 +26,7 @@ class InferenceError(AmsError):
 
 class RobotError(AmsError):
     """The robot or its controller cannot be used: absent, rejecting, or silent."""
+
+
+class PoolError(AmsError):
+    """The context pool cannot do what was asked: its store is held by another process, damaged, or full."""

@@ -16,6 +16,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from ams_ros.errors import ConfigurationError
+
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 PixelArray = NDArray[np.uint8]
@@ -127,12 +129,100 @@ class StageTime:
     seconds: float
 
 
+class GuidanceVariant(Enum):
+    """What of a stored inference a denoising starts from.
+
+    LATENT: its latent at the start time. NOISE: its initial noise, at time 1. RENOISED: its final chunk, mixed with
+    fresh noise to the start time.
+    """
+
+    LATENT = "latent"
+    NOISE = "noise"
+    RENOISED = "renoised"
+
+
+SIMILAR = "similar"
+"""Guidance reference: the most similar context that succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """Start denoising from a stored inference instead of noise (paper, sections 3.2.1 and 3.4).
+
+    reference: SIMILAR, a context id, or an episode id, of which the context with the request's index is taken.
+    start_time: flow time to start at, 0 < t <= 1; NOISE always starts at 1.
+    steps: denoising steps; 0 means proportionally fewer, the policy's own number times the start time.
+    """
+
+    reference: str
+    start_time: float
+    variant: GuidanceVariant = GuidanceVariant.LATENT
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be started from."""
+        if not self.reference:
+            raise ConfigurationError("guidance", self.reference, f"{SIMILAR}, a context id or an episode id")
+        if not 0.0 < self.start_time <= 1.0:
+            raise ConfigurationError("start_time", self.start_time, "above 0 and at most 1")
+        if not 0 <= self.steps <= 1000:
+            raise ConfigurationError("guidance steps", self.steps, "0..1000")
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRequest:
+    """What is asked of one inference.
+
+    seed: of the noise. episode: id of the task, empty for none; index: number of this slice in it, from 0.
+    bypass: neither read nor write the pool. guidance: None starts from noise.
+    """
+
+    instruction: str
+    seed: int
+    episode: str = ""
+    index: int = 0
+    bypass: bool = False
+    guidance: Guidance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReuseReport:
+    """What the pool did for one inference.
+
+    pool: connected, absent, bypassed or off. message: what did not work out, empty when all did.
+    vision_exact, vision_approximate: cameras whose features were reused. prefix: "", exact or approximate.
+    tiers: where the reused vectors lay, one word each: process, host or disk. bytes_reused: their size.
+    patch_difference: largest patch difference that was let pass as the same picture, 0..1; 0 without approximation.
+    guided_by: context id denoising started from, empty for noise. similarity: cosine of its situation to this one.
+    start_time: flow time denoising began at. steps: denoising steps run.
+    lookup_seconds: spent asking. seconds_saved: median time of the stages not run, less lookup_seconds.
+    stored: whether this inference was queued for the pool.
+    """
+
+    pool: str
+    message: str = ""
+    vision_exact: tuple[str, ...] = ()
+    vision_approximate: tuple[str, ...] = ()
+    prefix: str = ""
+    tiers: tuple[str, ...] = ()
+    bytes_reused: int = 0
+    patch_difference: float = 0.0
+    guided_by: str = ""
+    similarity: float = 0.0
+    start_time: float = 1.0
+    steps: int = 0
+    lookup_seconds: float = 0.0
+    seconds_saved: float = 0.0
+    stored: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Inference:
-    """What one inference returned: the slice, and the seconds each stage took."""
+    """What one inference returned: the slice, the seconds each stage took, and what the pool did for it."""
 
     slice: ActionSlice
     stages: tuple[StageTime, ...]
+    reuse: ReuseReport
 
     @property
     def seconds(self) -> float:
@@ -154,9 +244,13 @@ class Execution:
 
 
 class Mode(Enum):
-    """Which primitives a task runs with. DIRECT is the paper's baseline: infer, execute, infer again."""
+    """Which primitives a task runs with.
+
+    DIRECT is the paper's baseline: infer, execute, infer again. CONTEXT adds the pool: reuse, storing, guidance.
+    """
 
     DIRECT = "direct"
+    CONTEXT = "context"
 
 
 class Phase(Enum):
@@ -178,12 +272,19 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """What `run_task` asks for. seed: the noise of slice k is drawn from (seed, k)."""
+    """What `run_task` asks for.
+
+    seed: the noise of slice k is drawn from (seed, k). episode: id under which the pool keeps the task's contexts.
+    guidance: of the first guided_slices slices; needs mode CONTEXT.
+    """
 
     instruction: str
     mode: Mode
     step_budget: int
     seed: int
+    episode: str = ""
+    guidance: Guidance | None = None
+    guided_slices: int = 0
 
 
 @dataclass(frozen=True, slots=True)

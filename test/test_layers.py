@@ -15,20 +15,21 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 ROS = {"rclpy", "rcl_interfaces", "launch", "launch_ros", "ament_index_python"}
 INTERFACES = {"ams_ros.msg", "ams_ros.srv", "ams_ros.action"}
 GROUND = {"types", "errors", "resources", "__init__"}
-CORE = {"policy", "robot", "supervision"}
+CORE = {"context", "policy", "robot", "supervision"}
 BESIDE = {"simulation", "benchmark", "training"}
 ROS_FLOOR = {"nodes", "cli"}
 
 ALLOWED = {
     # room: rooms of this package it may import, besides the ground and itself
     "policy": set(),
+    "context": {"policy"},
     "robot": set(),
     "supervision": {"robot", "policy"},
     "simulation": {"robot"},
     "training": {"policy", "robot", "simulation"},
-    "benchmark": {"policy", "robot", "supervision", "simulation"},
-    "nodes": {"policy", "robot", "supervision", "simulation"},
-    "cli": {"policy", "robot", "supervision", "simulation", "training", "benchmark", "nodes"},
+    "benchmark": {"context", "policy", "robot", "supervision", "simulation"},
+    "nodes": {"context", "policy", "robot", "supervision", "simulation"},
+    "cli": {"context", "policy", "robot", "supervision", "simulation", "training", "benchmark", "nodes"},
 }
 
 

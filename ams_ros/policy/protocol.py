@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ams_ros.types import ActionSlice, Float32Array, Observation
+from numpy.typing import NDArray
+
+from ams_ros.types import ActionSlice, Float32Array, Float64Array, Observation
 
 DeviceArray = Any
 """An array on the policy's own device (a torch tensor for pi0); opaque to everybody but the policy."""
@@ -18,6 +20,8 @@ class PolicyDescription:
 
     model_id: name and version of the weights, for people.
     weights_hash: hex digest of the weights, for cache keys.
+    config_hash: hex digest of everything else that shapes its numbers: model config, preprocessing, normalisation.
+    dtype: of the computation, such as float32 or bfloat16.
     cameras: names of the images it needs, in the order it reads them.
     joint_names: arm joints it commands, in order.
     horizon, execute, period: steps per slice, steps to run of them, seconds per step.
@@ -28,6 +32,8 @@ class PolicyDescription:
 
     model_id: str
     weights_hash: str
+    config_hash: str
+    dtype: str
     cameras: tuple[str, ...]
     joint_names: tuple[str, ...]
     horizon: int
@@ -56,6 +62,20 @@ class PrefixCache:
     values: tuple[DeviceArray, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Denoising:
+    """One run of the denoiser.
+
+    latents: (steps + 1, horizon, action_dim) float32; row 0 is the start, the last row is the action.
+    times: (steps + 1,) float64, flow time of each latent, falling to 0.
+    output: (horizon, width) float32, last hidden state of the action expert in the last step.
+    """
+
+    latents: Float32Array
+    times: Float64Array
+    output: Float32Array
+
+
 class Policy(Protocol):
     """A diffusion or flow policy. Flow time runs from 1 (noise) to 0 (action)."""
 
@@ -64,8 +84,24 @@ class Policy(Protocol):
         """What it expects and emits."""
         ...
 
-    def encode_cameras(self, observation: Observation) -> VisionFeatures:
-        """Encode every camera of the description. Raises InferenceError when one is missing."""
+    def encode_cameras(self, observation: Observation, cameras: tuple[str, ...] = ()) -> VisionFeatures:
+        """Encode the named cameras, or every one of the description. Raises InferenceError when one is missing."""
+        ...
+
+    def features_to_host(self, features: VisionFeatures) -> dict[str, NDArray[Any]]:
+        """Features as C-contiguous arrays by camera, (tokens, width); bfloat16 as uint16. Copies of their own."""
+        ...
+
+    def features_from_host(self, arrays: Mapping[str, NDArray[Any]]) -> VisionFeatures:
+        """The reverse, on the policy's device. Raises InferenceError for a shape or dtype that is not its own."""
+        ...
+
+    def prefix_to_host(self, prefix: PrefixCache) -> NDArray[Any]:
+        """A prefix as one C-contiguous array (2, layers, kv_heads, prefix_length, head_dim): keys, then values."""
+        ...
+
+    def prefix_from_host(self, array: NDArray[Any]) -> PrefixCache:
+        """The reverse, on the policy's device. Raises InferenceError for a shape or dtype that is not its own."""
         ...
 
     def build_prefix(self, observation: Observation, features: VisionFeatures) -> PrefixCache:
@@ -86,11 +122,8 @@ class Policy(Protocol):
         latent: Float32Array,
         start_time: float = 1.0,
         steps: int | None = None,
-    ) -> Float32Array:
-        """Integrate from `start_time` (0 < t <= 1) to 0 in `steps` steps (default: denoising_steps * start_time).
-
-        Returns every latent, (steps + 1, horizon, action_dim): row 0 is the start, the last row is the action.
-        """
+    ) -> Denoising:
+        """Integrate from `start_time` (0 < t <= 1) to 0 in `steps` steps (default: denoising_steps * start_time)."""
         ...
 
     def decode(self, observation: Observation, latent: Float32Array, context_id: str) -> ActionSlice:

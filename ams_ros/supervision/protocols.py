@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ams_ros.types import Inference
+from ams_ros.types import Inference, SliceRequest
 
 
 class SliceSource(Protocol):
     """Where slices come from: the inference node over ROS, or a policy in the same process."""
 
-    def infer(self, instruction: str, seed: int) -> Inference:
+    def infer(self, request: SliceRequest) -> Inference:
         """Infer one slice from the freshest observation.
 
         Raises InferenceError when none can be had now, ConfigurationError when the instruction cannot be served.
