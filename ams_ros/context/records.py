@@ -43,7 +43,8 @@ class VectorKind(Enum):
     VISION: encoded picture of one camera, (tokens, width). PREFIX: keys and values of the language model's prefix.
     LATENTS: every latent of a denoising run, the noise first, (steps + 1, horizon, action_dim) float32.
     TIMES: flow time of each latent, (steps + 1,) float64. OUTPUT: last hidden state of the action expert, (horizon,
-    width). JOINTS: the decoded slice's joint targets (horizon, dof) float64 rad. GRIPPER: its finger targets (horizon,) m.
+    width). JOINTS: joint targets of the decoded slice, (horizon, dof) float64 rad. GRIPPER: its finger targets,
+    (horizon,) float64 m.
     """
 
     VISION = "vision"
