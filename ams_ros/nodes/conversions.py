@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import Image, JointState
 
+from ams_ros.context.records import check_identifier
 from ams_ros.errors import ConfigurationError, RobotError
 from ams_ros.msg import ActionSlice as ActionSliceMessage
+from ams_ros.msg import Guidance as GuidanceMessage
+from ams_ros.msg import ReuseReport as ReuseReportMessage
 from ams_ros.msg import StageTime as StageTimeMessage
-from ams_ros.types import ActionSlice, CameraImage, Float64Array, Inference, JointSample, StageTime
+from ams_ros.srv import InferSlice
+from ams_ros.types import (
+    ActionSlice,
+    CameraImage,
+    Float64Array,
+    Guidance,
+    GuidanceVariant,
+    Inference,
+    JointSample,
+    ReuseReport,
+    SliceRequest,
+    StageTime,
+)
 
 _NANOSECONDS = 1_000_000_000
 _CHANNEL_ORDER = {"rgb8": slice(None), "bgr8": slice(None, None, -1)}
+_NAME_LISTS = ("vision_exact", "vision_approximate", "tiers")
 
 
 def seconds_of(stamp: Time | Duration) -> float:
@@ -89,10 +106,64 @@ def stage_messages(inference: Inference) -> list[StageTimeMessage]:
     return [StageTimeMessage(stage=each.stage, seconds=each.seconds) for each in inference.stages]
 
 
+def reuse_message(report: ReuseReport) -> ReuseReportMessage:
+    """What the pool did for an inference, as a message of the same fields."""
+    fields = {each.name: getattr(report, each.name) for each in dataclasses.fields(report)}
+    return ReuseReportMessage(**{key: list(value) if key in _NAME_LISTS else value for key, value in fields.items()})
+
+
+def reuse_of(message: ReuseReportMessage) -> ReuseReport:
+    """The record of that message."""
+    fields = {each.name: getattr(message, each.name) for each in dataclasses.fields(ReuseReport)}
+    return ReuseReport(**{key: tuple(value) if key in _NAME_LISTS else value for key, value in fields.items()})
+
+
+def guidance_message(guidance: Guidance | None) -> GuidanceMessage:
+    """A guidance as a message; without a reference for none."""
+    if guidance is None:
+        return GuidanceMessage()
+    return GuidanceMessage(
+        reference=guidance.reference,
+        start_time=guidance.start_time,
+        variant=guidance.variant.value,
+        steps=guidance.steps,
+    )
+
+
+def guidance_of(message: GuidanceMessage) -> Guidance | None:
+    """The guidance asked for, None without a reference; raises ConfigurationError for one that cannot be followed."""
+    if not message.reference:
+        return None
+    check_identifier("guidance reference", message.reference)
+    try:
+        variant = GuidanceVariant(message.variant or GuidanceVariant.LATENT.value)
+    except ValueError:
+        allowed = ", ".join(each.value for each in GuidanceVariant)
+        raise ConfigurationError("guidance variant", message.variant, allowed) from None
+    return Guidance(message.reference, message.start_time, variant, message.steps)
+
+
+def slice_request_of(message: InferSlice.Request) -> SliceRequest:
+    """What a client asks of one inference; raises ConfigurationError for an episode or guidance that cannot be."""
+    if message.episode:
+        check_identifier("episode", message.episode)
+    return SliceRequest(
+        instruction=message.instruction,
+        seed=message.seed,
+        episode=message.episode,
+        index=message.index,
+        bypass=message.bypass_pool,
+        guidance=guidance_of(message.guidance),
+    )
+
+
 def inference_of(
-    message: ActionSliceMessage, stages: Sequence[StageTimeMessage], joint_names: Sequence[str]
+    message: ActionSliceMessage,
+    stages: Sequence[StageTimeMessage],
+    reuse: ReuseReportMessage,
+    joint_names: Sequence[str],
 ) -> Inference:
-    """The inference a message tells of; its joints must be `joint_names`, in that order.
+    """The inference the messages tell of; its joints must be `joint_names`, in that order.
 
     Raises ConfigurationError for other joints, ValueError for a slice whose parts do not fit together.
     """
@@ -108,4 +179,5 @@ def inference_of(
         execute=message.execute,
         context_id=message.context_id,
     )
-    return Inference(action_slice, tuple(StageTime(stage.stage, stage.seconds) for stage in stages))
+    times = tuple(StageTime(stage.stage, stage.seconds) for stage in stages)
+    return Inference(action_slice, times, reuse_of(reuse))

@@ -13,7 +13,7 @@ import numpy as np
 from sensor_msgs.msg import Image, JointState
 
 from ams_ros.errors import AmsError, ConfigurationError
-from ams_ros.nodes.conversions import slice_message, stage_messages
+from ams_ros.nodes.conversions import reuse_message, slice_message, slice_request_of, stage_messages
 from ams_ros.nodes.deferred_service import Reply, defer_replies
 from ams_ros.nodes.latest import Latest
 from ams_ros.nodes.lifecycle import AmsNode
@@ -26,7 +26,7 @@ from ams_ros.policy.protocol import PolicyDescription
 from ams_ros.robot.profile import RobotProfile, load_profile
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.srv import InferSlice
-from ams_ros.types import CameraImage, Observation
+from ams_ros.types import CameraImage, Observation, SliceRequest
 
 _WARM_UP_PICTURE = (128, 128, 3)
 
@@ -99,7 +99,8 @@ class InferenceNode(AmsNode):
     def _activate(self) -> None:
         description = self._inference.policy.description
         # The first inference allocates and compiles; nobody should wait for that during a task.
-        warm_up = self._inference.infer(_warm_up_observation(description, self._profile), seed=0)
+        observation = _warm_up_observation(description, self._profile)
+        warm_up = self._inference.infer(observation, SliceRequest(observation.instruction, seed=0, bypass=True))
         self.get_logger().info(f"warm-up inference: {warm_up.seconds * 1000:.0f} ms")
         self.start_thread("inference", self._work)
         self._serving = True
@@ -148,8 +149,9 @@ class InferenceNode(AmsNode):
 
     def _answer(self, job: _Job, stop: StopRequest) -> None:
         try:
-            observation = self._feed.observe(job.request.instruction, job.asked, stop)
-            inference = self._inference.infer(observation, job.request.seed)
+            request = slice_request_of(job.request)
+            observation = self._feed.observe(request.instruction, job.asked, stop)
+            inference = self._inference.infer(observation, request)
         except AmsError as error:
             self.get_logger().warning(f"no slice: {error}")
             job.refuse(str(error))
@@ -158,6 +160,7 @@ class InferenceNode(AmsNode):
         job.response.success = True
         job.response.slice = slice_message(inference.slice, names, observation.stamp)
         job.response.stages = stage_messages(inference)
+        job.response.reuse = reuse_message(inference.reuse)
         job.reply(job.response)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,10 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from ams_ros.action import RunTask
+from ams_ros.context.records import check_identifier
 from ams_ros.errors import AmsError, ConfigurationError
 from ams_ros.msg import TaskState
+from ams_ros.nodes.conversions import guidance_of
 from ams_ros.nodes.handoff import Handoff
 from ams_ros.nodes.latest import Latest
 from ams_ros.nodes.lifecycle import LATCHED, AmsNode
@@ -30,7 +33,7 @@ from ams_ros.robot.stop_request import StopRequest
 from ams_ros.srv import InferSlice
 from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop, parse_mode
-from ams_ros.types import Outcome, Phase, TaskProgress, TaskRequest, TaskResult
+from ams_ros.types import Mode, Outcome, Phase, TaskProgress, TaskRequest, TaskResult
 
 _REST = RestThresholds()
 
@@ -135,7 +138,8 @@ class ReplaySupervisor(AmsNode):
         self.get_logger().info(f"task ended, {result.outcome.value}: {result.message}")
         self._task = None
         task.told.set()
-        return RunTask.Result(**{name: getattr(result, name) for name in _COUNTERS}, outcome=result.outcome.value)
+        told = {name: getattr(result, name) for name in _COUNTERS}
+        return RunTask.Result(**told, outcome=result.outcome.value, episode=task.request.episode)
 
     def _begin(self, goal: Any) -> _Task:
         """Take the goal as the running task; raises AmsError saying why it cannot be."""
@@ -144,11 +148,7 @@ class ReplaySupervisor(AmsNode):
         if self._task is not None:
             running = self._task.request.instruction
             raise AmsError(f"a task runs already ({running!r}): cancel it or wait for its end")
-        wanted = goal.request
-        if wanted.step_budget < 1:
-            raise ConfigurationError("step_budget", wanted.step_budget, "an integer of at least 1")
-        request = TaskRequest(wanted.instruction, parse_mode(wanted.mode), wanted.step_budget, wanted.seed)
-        self._task = _Task(request, goal, self._handoff.future())
+        self._task = _Task(_request_of(goal.request), goal, self._handoff.future())
         return self._task
 
     def _cancel(self, goal: Any) -> CancelResponse:
@@ -200,6 +200,27 @@ class ReplaySupervisor(AmsNode):
                 slice=number,
             )
         )
+
+
+def _request_of(wanted: RunTask.Goal) -> TaskRequest:
+    """The task a goal asks for; raises ConfigurationError for a wish that cannot be granted."""
+    if wanted.step_budget < 1:
+        raise ConfigurationError("step_budget", wanted.step_budget, "an integer of at least 1")
+    mode, guidance = parse_mode(wanted.mode), guidance_of(wanted.guidance)
+    if mode is not Mode.CONTEXT:
+        for key, value in (("episode", wanted.episode), ("guidance", wanted.guidance.reference)):
+            if value:
+                raise ConfigurationError(key, value, f"empty in mode {mode.value}: only mode context uses the pool")
+    if (guidance is None) != (wanted.guided_slices == 0):
+        raise ConfigurationError(
+            "guided_slices", wanted.guided_slices, "at least 1 with a guidance reference, 0 without one"
+        )
+    episode = wanted.episode
+    if mode is Mode.CONTEXT:
+        episode = check_identifier("episode", episode) if episode else f"task-{uuid.uuid4().hex[:16]}"
+    return TaskRequest(
+        wanted.instruction, mode, wanted.step_budget, wanted.seed, episode, guidance, wanted.guided_slices
+    )
 
 
 _COUNTERS = ("message", "steps", "inferences", "exceptions", "replays", "seconds", "policy_seconds")

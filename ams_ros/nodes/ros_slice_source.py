@@ -7,11 +7,11 @@ import time
 from rclpy.client import Client
 
 from ams_ros.errors import ConfigurationError, InferenceError
-from ams_ros.nodes.conversions import inference_of
+from ams_ros.nodes.conversions import guidance_message, inference_of
 from ams_ros.nodes.goal_call import wait_for
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.srv import InferSlice
-from ams_ros.types import Inference
+from ams_ros.types import Inference, SliceRequest
 
 _POLL_SECONDS = 0.01
 
@@ -29,13 +29,13 @@ class RosSliceSource:
         self._client, self._joint_names = client, joint_names
         self._server_wait, self._timeout, self._stop = server_wait, timeout, stop
 
-    def infer(self, instruction: str, seed: int) -> Inference:
+    def infer(self, request: SliceRequest) -> Inference:
         """Ask for one slice.
 
         Raises InferenceError with the node's own words, or when it is absent, silent, or answers for another robot.
         """
         self._wait_for_service()
-        future = self._client.call_async(InferSlice.Request(instruction=instruction, seed=seed))
+        future = self._client.call_async(_message(request))
         if not wait_for(future, self._timeout, self._stop):
             self._client.remove_pending_request(future)
             self._raise_if_stopped()
@@ -44,7 +44,7 @@ class RosSliceSource:
         if not response.success:
             raise InferenceError(response.message)
         try:
-            return inference_of(response.slice, response.stages, self._joint_names)
+            return inference_of(response.slice, response.stages, response.reuse, self._joint_names)
         except (ConfigurationError, ValueError) as error:
             raise InferenceError(f"{self._client.srv_name} sent a slice that cannot be run: {error}") from error
 
@@ -62,3 +62,14 @@ class RosSliceSource:
     def _raise_if_stopped(self) -> None:
         if self._stop.requested:
             raise InferenceError(f"stopped while inferring: {self._stop.reason}")
+
+
+def _message(request: SliceRequest) -> InferSlice.Request:
+    return InferSlice.Request(
+        instruction=request.instruction,
+        seed=request.seed,
+        episode=request.episode,
+        index=request.index,
+        bypass_pool=request.bypass,
+        guidance=guidance_message(request.guidance),
+    )
