@@ -19,7 +19,7 @@ VERBS = ("up", "run", "demo", "train", "evaluate", "doctor", "bench")
 HEAVY = ("torch", "mujoco", "rclpy", "transformers", "numpy", "scipy")
 RUN_KEYS = [
     *("task", "instruction", "mode", "seed", "objects", "success", "placed", "steps", "inferences", "exceptions"),
-    *("replays", "seconds", "policy_seconds", "outcome", "message"),
+    *("replays", "seconds", "policy_seconds", "outcome", "message", "episode", "guide", "guided_slices", "pool"),
 ]
 
 REPORT = TaskReport(
@@ -104,6 +104,11 @@ def test_an_unknown_verb_or_option_is_a_usage_error() -> None:
         (("run", "x", "--budget", "0"), "--budget: got 0"),
         (("run", "x", "--seed", "-5"), "--seed: got -5"),
         (("run", "x", "--mode", "magic"), "mode: got 'magic'"),
+        (("run", "x", "--guide", "similar"), "--mode: got 'direct'"),
+        (("run", "x", "--variant", "latent"), "--variant: got 'latent'"),
+        (("run", "x", "--mode", "context", "--guide", "similar", "--start-time", "0"), "start_time: got 0.0"),
+        (("run", "x", "--mode", "context", "--guide", "similar", "--variant", "warm"), "--variant: got 'warm'"),
+        (("run", "x", "--mode", "context", "--guide", "similar", "--guided-slices", "0"), "--guided-slices: got 0"),
         (("run", "  "), "INSTRUCTION: got '  '"),
         (("run", "x", "--namespace", "/a-b"), "--namespace: got '/a-b'"),
         (("run", "x", "--policy", "mine"), "--start: got False"),

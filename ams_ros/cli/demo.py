@@ -19,6 +19,7 @@ def demo(
     *,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the results go.")] = Path("out"),
     policy: Annotated[str | None, typer.Option(help="Name or folder of the policy checkpoint.")] = None,
+    mode: Annotated[str, typer.Option(help="direct, or context: with the context pool.")] = "direct",
 ) -> None:
     """Start the graph, let the policy put one cube into the bowl, and leave a film and an HTML page about it.
 
@@ -29,13 +30,14 @@ def demo(
     from ams_ros.cli.interrupts import Interrupts
     from ams_ros.cli.task_report import TaskSettings
 
-    settings = TaskSettings("cubes", None, 1, SEED, "direct", BUDGET)
+    settings = TaskSettings("cubes", None, 1, SEED, mode, BUDGET)
     with Interrupts() as interrupts:
         try:
             shown = Demonstration(out, GraphOptions(policy=policy), settings).run(console(), interrupts)
         except KeyboardInterrupt:
             raise typer.Exit(1) from None
-    console().print(shown.report.sentence(), markup=False)
+    for line in (shown.report.sentence(), *shown.report.pool_lines()):
+        console().print(line, markup=False)
     for label, path in (("Film", shown.video), ("Page", shown.page), ("Report", shown.json), ("Latest", shown.latest)):
         console().print(f"{label + ':':<8} {path}", markup=False)
     raise typer.Exit(shown.report.exit_code)

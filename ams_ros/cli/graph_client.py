@@ -13,7 +13,9 @@ from ams_ros.action import RunTask
 from ams_ros.cli.ros_session import RosSession, nothing
 from ams_ros.cli.task_report import Score
 from ams_ros.errors import RobotError
+from ams_ros.msg import Guidance as GuidanceMessage
 from ams_ros.srv import ResetScene, ScoreScene
+from ams_ros.types import Guidance
 
 SILENCE_SECONDS = 60.0
 """A task that gives no feedback for so long is given up."""
@@ -29,6 +31,21 @@ class TaskGoal:
     mode: str
     budget: int
     seed: int
+    guidance: Guidance | None = None
+    guided_slices: int = 0
+
+    def message(self) -> RunTask.Goal:
+        """The action's goal; the supervisor makes up the episode."""
+        goal = RunTask.Goal(instruction=self.instruction, mode=self.mode, step_budget=self.budget, seed=self.seed)
+        if self.guidance is not None:
+            goal.guidance = GuidanceMessage(
+                reference=self.guidance.reference,
+                start_time=self.guidance.start_time,
+                variant=self.guidance.variant.value,
+                steps=self.guidance.steps,
+            )
+            goal.guided_slices = self.guided_slices
+        return goal
 
 
 Feedback = Callable[[str, int, int], None]
@@ -40,26 +57,26 @@ class GraphClient:
 
     def __init__(self, session: RosSession, namespace: str) -> None:
         """Use the session; nothing is asked yet."""
-        self.session, self._namespace = session, namespace
+        self.session, self.namespace = session, namespace
         self._task = ActionClient(session.node, RunTask, f"{namespace}/replay_supervisor/run_task")
 
     def require_graph(self, timeout: float = 4.0) -> None:
         """Raise RobotError when nobody offers to run tasks."""
         if not self.session.until(self._task.server_is_ready, timeout):
             raise RobotError(
-                f"no graph runs under {self._namespace} in this ROS domain: start one with `ams up` "
+                f"no graph runs under {self.namespace} in this ROS domain: start one with `ams up` "
                 "in another terminal, or let this command start it with --start"
             )
 
     def simulated(self, timeout: float = 2.0) -> bool:
         """Whether a simulated robot is there, waited for up to `timeout` seconds."""
-        return self.session.offered(ResetScene, f"{self._namespace}/simulated_robot/reset", timeout)
+        return self.session.offered(ResetScene, f"{self.namespace}/simulated_robot/reset", timeout)
 
     def reset(self, task: str, objects: int, seed: int) -> str:
         """Build a fresh scene and return its instruction; raises RobotError saying why it cannot be built."""
         request = ResetScene.Request(task=task, objects=objects, seed=seed)
         mend = "is the simulated robot active? `ams doctor` tells"
-        response = self.session.call(ResetScene, f"{self._namespace}/simulated_robot/reset", request, 20.0, mend)
+        response = self.session.call(ResetScene, f"{self.namespace}/simulated_robot/reset", request, 20.0, mend)
         if not response.success:
             raise RobotError(f"the simulated robot cannot build this scene: {response.message}")
         return str(response.instruction)
@@ -67,7 +84,7 @@ class GraphClient:
     def score(self) -> Score:
         """Score the scene; raises RobotError when the simulated robot does not answer."""
         mend = "is the simulated robot active? `ams doctor` tells"
-        service = f"{self._namespace}/simulated_robot/score"
+        service = f"{self.namespace}/simulated_robot/score"
         response = self.session.call(ScoreScene, service, ScoreScene.Request(), 10.0, mend)
         return Score(response.placed, response.objects, response.success)
 
@@ -90,8 +107,7 @@ class _TaskCall:
         self._heard = time.monotonic()
 
     def run(self, goal: TaskGoal, idle: Callable[[], None]) -> RunTask.Result:
-        request = RunTask.Goal(instruction=goal.instruction, mode=goal.mode, step_budget=goal.budget, seed=goal.seed)
-        accepted = self._client.send_goal_async(request, self._on_feedback)
+        accepted = self._client.send_goal_async(goal.message(), self._on_feedback)
         if not self._session.wait(accepted, 10.0):
             raise RobotError("the supervisor did not answer the task within 10 s: is it active? `ams doctor` tells")
         handle = accepted.result()

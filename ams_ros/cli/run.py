@@ -20,8 +20,21 @@ def run(
     task: Annotated[str, typer.Option(help="Scene the simulated robot builds.")] = "cubes",
     objects: Annotated[int, typer.Option(help="Objects in the scene.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the scene and of the policy's noise.")] = 0,
-    mode: Annotated[str, typer.Option(help="Primitives to run with: direct.")] = "direct",
+    mode: Annotated[str, typer.Option(help="direct, or context: with the context pool.")] = "direct",
     budget: Annotated[int, typer.Option(help="Steps the task may take.")] = 1500,
+    guide: Annotated[
+        str | None,
+        typer.Option(metavar="REFERENCE", help="Start from a context or an episode of the pool, or: similar."),
+    ] = None,
+    start_time: Annotated[
+        float | None, typer.Option(help="With --guide: flow time to start at, above 0 to 1 [default: 0.5].")
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="With --guide: latent, noise or renoised [default: latent].")
+    ] = None,
+    guided_slices: Annotated[
+        int | None, typer.Option(help="With --guide: how many of the first slices [default: 1].")
+    ] = None,
     start: Annotated[bool, typer.Option("--start/--no-start", help="Start a graph for this task alone.")] = False,
     policy: Annotated[str | None, typer.Option(help="With --start: name or folder of the checkpoint.")] = None,
     settings: Annotated[
@@ -41,11 +54,12 @@ def run(
     from ams_ros.cli.interrupts import Interrupts
     from ams_ros.cli.progress_view import ProgressView
     from ams_ros.cli.ros_session import RosSession
-    from ams_ros.cli.task_report import TaskSettings
+    from ams_ros.cli.task_report import TaskSettings, chosen_guidance
     from ams_ros.cli.task_run import TaskRun
     from ams_ros.cli.video import SUFFIXES
 
-    wanted = TaskSettings(task, instruction, objects, seed, mode, budget)
+    guidance, slices = chosen_guidance(guide, start_time, variant, guided_slices)
+    wanted = TaskSettings(task, instruction, objects, seed, mode, budget, guidance, slices)
     chosen = tuple(map(split_setting, settings or ()))
     if not start and (policy is not None or chosen):
         raise ConfigurationError("--start", False, "--start with --policy and --set: a running graph has its own")
@@ -68,7 +82,8 @@ def run(
         raise typer.Exit(1) from None
     if json_file is not None:
         json_file.write_text(report.to_json(), encoding="utf-8")
-    out.print(report.sentence(), markup=False)
+    for line in (report.sentence(), *report.pool_lines()):
+        out.print(line, markup=False)
     if video is not None:
         out.print(f"Video: {video}", markup=False)
     raise typer.Exit(report.exit_code)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from ams_ros.cli.pool_use import PoolUse
 from ams_ros.errors import ConfigurationError
 from ams_ros.supervision.task_loop import parse_mode
+from ams_ros.types import Guidance, GuidanceVariant, Mode
+
+START_TIME = 0.5
+"""Flow time that guidance starts at when nobody says: half of the steps are denoised anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,7 @@ class TaskSettings:
     instruction: None takes the task's own.
     budget: steps the task may take.
     seed: of the scene and of the policy's noise.
+    guidance: what the first guided_slices slices start from; None: noise.
     """
 
     task: str
@@ -24,19 +30,45 @@ class TaskSettings:
     seed: int
     mode: str
     budget: int
+    guidance: Guidance | None = None
+    guided_slices: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no graph could run, before one is looked for."""
-        parse_mode(self.mode)
+        mode = parse_mode(self.mode)
+        if self.guidance is not None and mode is not Mode.CONTEXT:
+            raise ConfigurationError("--mode", self.mode, f"{Mode.CONTEXT.value} with --guide")
         if self.instruction is not None and not self.instruction.strip():
             raise ConfigurationError("INSTRUCTION", self.instruction, 'words, such as "put the cubes in the bowl"')
         for key, value, lowest in (
             ("--objects", self.objects, 0),
             ("--seed", self.seed, 0),
             ("--budget", self.budget, 1),
+            ("--guided-slices", self.guided_slices, 0 if self.guidance is None else 1),
         ):
             if not lowest <= value < 2**31:
                 raise ConfigurationError(key, value, f"an integer from {lowest} to 2147483647")
+
+
+def chosen_guidance(
+    reference: str | None, start_time: float | None, variant: str | None, slices: int | None
+) -> tuple[Guidance | None, int]:
+    """Guidance and number of guided slices of the options --guide, --start-time, --variant and --guided-slices.
+
+    None stands for an option that was not given. Raises ConfigurationError for what cannot be started from.
+    """
+    given = {"--start-time": start_time, "--variant": variant, "--guided-slices": slices}
+    if reference is None:
+        for key, value in given.items():
+            if value is not None:
+                raise ConfigurationError(key, value, f"{key} together with --guide REFERENCE")
+        return None, 0
+    names = [each.value for each in GuidanceVariant]
+    if variant is not None and variant not in names:
+        raise ConfigurationError("--variant", variant, ", ".join(names))
+    time = START_TIME if start_time is None else start_time
+    guidance = Guidance(reference, time, GuidanceVariant(variant) if variant else GuidanceVariant.LATENT)
+    return guidance, 1 if slices is None else slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +87,9 @@ class TaskReport:
     success, placed: the simulator's own judgement; None where no simulated robot is there to judge.
     outcome, message: how the task ended, as the supervisor told it.
     seconds, policy_seconds: the whole task, and the part of it spent waiting for inference.
+    episode: id under which the pool keeps the task's contexts; empty in mode direct.
+    guide, guided_slices: reference the first slices started from; empty and 0 without guidance.
+    pool: what the pool did meanwhile; None in mode direct and where no pool answers.
     """
 
     task: str
@@ -72,6 +107,10 @@ class TaskReport:
     policy_seconds: float
     outcome: str
     message: str
+    episode: str = ""
+    guide: str = ""
+    guided_slices: int = 0
+    pool: PoolUse | None = None
 
     @property
     def exit_code(self) -> int:
@@ -91,3 +130,10 @@ class TaskReport:
             verdict += f": {self.placed} of {self.objects} placed"
         work = f"{self.steps} steps in {self.seconds:.1f} s, {self.inferences} inferences ({self.policy_seconds:.1f} s)"
         return f"{verdict}, {work}. Ended as {self.outcome}: {self.message}"
+
+    def pool_lines(self) -> tuple[str, ...]:
+        """What there is to say about the pool, for people; nothing in mode direct."""
+        if self.mode == Mode.DIRECT.value:
+            return ()
+        used = self.pool.sentence() if self.pool else "No context pool answers: inference went without one."
+        return used, f"Episode: {self.episode} (say how it went: ams pool mark {self.episode} succeeded)"

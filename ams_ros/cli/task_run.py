@@ -8,8 +8,10 @@ from typing import Protocol
 
 from ams_ros.cli.graph_client import GraphClient, TaskGoal
 from ams_ros.cli.overview_recording import OverviewRecording
+from ams_ros.cli.pool_watch import PoolWatch
 from ams_ros.cli.task_report import Score, TaskReport, TaskSettings
 from ams_ros.errors import ConfigurationError
+from ams_ros.types import Mode
 
 SCORE_PERIOD = 1.0
 """Seconds between two looks at the score while a task runs."""
@@ -57,7 +59,10 @@ class TaskRun:
             raise ConfigurationError("INSTRUCTION", None, "words: no simulated robot is there to tell its task's own")
         for listener in self._listeners:
             listener.begun(instruction, score)
-        goal = TaskGoal(instruction, settings.mode, settings.budget, settings.seed)
+        goal = TaskGoal(
+            instruction, settings.mode, settings.budget, settings.seed, settings.guidance, settings.guided_slices
+        )
+        pool = PoolWatch(self._client) if settings.mode == Mode.CONTEXT.value else None
         with OverviewRecording(self._client.session, video) as film:
             self.filming_since = film.first_picture
             result = self._client.run_task(goal, self._moved_on, self._look if simulated else _no_look)
@@ -79,6 +84,10 @@ class TaskRun:
             policy_seconds=result.policy_seconds,
             outcome=result.outcome,
             message=result.message,
+            episode=result.episode,
+            guide=settings.guidance.reference if settings.guidance else "",
+            guided_slices=settings.guided_slices,
+            pool=pool.use(result.inferences) if pool else None,
         )
 
     def _moved_on(self, phase: str, step: int, slice_index: int) -> None:
