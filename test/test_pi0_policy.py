@@ -1,19 +1,22 @@
 """The pi0 policy: transformers' model, unmodified, called part by part (spec C1, H1)."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import policy_fixtures
 import pytest
 import torch
-from policy_fixtures import embodiment, observation
+from policy_fixtures import INSTRUCTION, embodiment, observation
 
 from ams_ros.errors import CheckpointError, ConfigurationError, InferenceError
 from ams_ros.policy.inference import SliceInference
 from ams_ros.policy.pi0 import load_policy, load_published
 from ams_ros.policy.protocol import VisionFeatures
+from ams_ros.types import Guidance, SliceRequest
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +32,13 @@ def published(tmp_path_factory):
     return load_published(str(folder), body), model, processor
 
 
+def request(seed, **more):
+    return SliceRequest(INSTRUCTION, seed, **more)
+
+
 def whole(policy, seen, noise):
     """The final latent by calling the parts one after another."""
-    return policy.denoise(seen, policy.build_prefix(seen, policy.encode_cameras(seen)), noise)[-1]
+    return policy.denoise(seen, policy.build_prefix(seen, policy.encode_cameras(seen)), noise).latents[-1]
 
 
 def test_the_parts_give_exactly_what_sample_actions_gives(policy):
@@ -69,7 +76,9 @@ def test_the_parts_of_a_published_pi0_give_exactly_what_sample_actions_gives(pub
 
 def test_a_published_pi0_takes_free_text_and_any_picture_size(published):
     policy, _, _ = published
-    prepared = SliceInference(policy).infer(observation(instruction="put the spoon in", dof=2, size=(30, 90)), seed=1)
+    prepared = SliceInference(policy).infer(
+        observation(instruction="put the spoon in", dof=2, size=(30, 90)), request(1)
+    )
     assert prepared.slice.joints.shape == (10, 2)
     assert policy.description.latent_shape == (10, 32)
 
@@ -81,16 +90,28 @@ def test_a_folder_without_model_cannot_be_loaded_as_published(tmp_path):
 
 def test_denoising_returns_every_latent_and_the_first_is_the_start(policy):
     seen, noise = observation(), policy.draw_noise(0)
-    latents = policy.denoise(seen, policy.build_prefix(seen, policy.encode_cameras(seen)), noise)
-    assert latents.shape == (11, 16, 7)
-    np.testing.assert_array_equal(latents[0], noise)
+    denoising = policy.denoise(seen, policy.build_prefix(seen, policy.encode_cameras(seen)), noise)
+    assert (denoising.latents.shape, denoising.latents.dtype) == ((11, 16, 7), np.float32)
+    np.testing.assert_array_equal(denoising.latents[0], noise)
+    np.testing.assert_allclose(denoising.times, np.linspace(1.0, 0.0, 11))
+
+
+def test_the_output_is_the_experts_last_hidden_state_of_the_last_step_and_no_hook_stays_behind(policy):
+    seen = observation()
+    prefix = policy.build_prefix(seen, policy.encode_cameras(seen))
+    denoising = policy.denoise(seen, prefix, policy.draw_noise(0), steps=4)
+    assert (denoising.output.shape, denoising.output.dtype) == ((16, 128), np.float32)
+    with torch.inference_mode():
+        velocity = policy.model.action_out_proj(torch.from_numpy(denoising.output)).numpy()
+    np.testing.assert_allclose(denoising.latents[3] - 0.25 * velocity, denoising.latents[4], atol=1e-6)
+    assert not policy.model.action_out_proj._forward_pre_hooks
 
 
 def test_denoising_from_a_latent_midway_continues_the_run_it_was_taken_from(policy):
     seen = observation()
     prefix = policy.build_prefix(seen, policy.encode_cameras(seen))
-    latents = policy.denoise(seen, prefix, policy.draw_noise(0))
-    resumed = policy.denoise(seen, prefix, latents[5], start_time=0.5)
+    latents = policy.denoise(seen, prefix, policy.draw_noise(0)).latents
+    resumed = policy.denoise(seen, prefix, latents[5], start_time=0.5).latents
     assert len(resumed) == 6
     np.testing.assert_allclose(resumed[-1], latents[-1], atol=1e-5)
 
@@ -99,9 +120,9 @@ def test_any_number_of_runs_share_one_prefix_and_leave_it_as_it_was(policy):
     seen = observation()
     prefix = policy.build_prefix(seen, policy.encode_cameras(seen))
     before = [tensor.clone() for tensor in (*prefix.keys, *prefix.values)]
-    first = policy.denoise(seen, prefix, policy.draw_noise(0))
+    first = policy.denoise(seen, prefix, policy.draw_noise(0)).latents
     policy.denoise(seen, prefix, policy.draw_noise(1), steps=3)
-    np.testing.assert_array_equal(policy.denoise(seen, prefix, policy.draw_noise(0)), first)
+    np.testing.assert_array_equal(policy.denoise(seen, prefix, policy.draw_noise(0)).latents, first)
     for tensor, copy in zip((*prefix.keys, *prefix.values), before, strict=True):
         assert torch.equal(tensor, copy)
 
@@ -154,6 +175,90 @@ def test_a_missing_camera_is_named(policy):
     seen = observation()
     with pytest.raises(InferenceError, match="wrist"):
         policy.encode_cameras(replace(seen, images={"front": seen.images["front"]}))
+    with pytest.raises(InferenceError, match="side"):
+        policy.encode_cameras(seen, ("side",))
+
+
+def test_cameras_can_be_encoded_one_by_one(policy):
+    seen = observation()
+    together = policy.encode_cameras(seen).tokens
+    for camera in policy.description.cameras:
+        alone = policy.encode_cameras(seen, (camera,)).tokens
+        assert set(alone) == {camera}
+        torch.testing.assert_close(alone[camera], together[camera])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_features_and_prefix_survive_the_way_to_the_host_and_back_bit_by_bit(tmp_path, dtype):
+    policy_fixtures.save_published_checkpoint(tmp_path)
+    policy = load_published(str(tmp_path), embodiment(dof=2), dtype=dtype)
+    seen = observation(dof=2)
+    features = policy.encode_cameras(seen)
+    prefix = policy.build_prefix(seen, features)
+    tokens, stacked = policy.features_to_host(features), policy.prefix_to_host(prefix)
+    bits = np.uint16 if dtype is torch.bfloat16 else np.float32
+    assert {array.dtype for array in tokens.values()} == {stacked.dtype} == {np.dtype(bits)}
+    assert tokens["front"].shape == (4, 32)
+    assert stacked.shape == (2, 2, 1, prefix.keys[0].shape[2], 16)
+    stacked.flags.writeable = False  # as an array from shared memory may be
+    for camera, back in policy.features_from_host(tokens).tokens.items():
+        assert torch.equal(back, features.tokens[camera])
+    restored = policy.prefix_from_host(stacked)
+    noise = policy.draw_noise(0)
+    np.testing.assert_array_equal(
+        policy.denoise(seen, restored, noise).latents, policy.denoise(seen, prefix, noise).latents
+    )
+
+
+def test_arrays_on_the_host_are_copies_of_their_own(policy):
+    features = policy.encode_cameras(observation())
+    before = features.tokens["front"].clone()
+    policy.features_to_host(features)["front"][:] = 0
+    assert torch.equal(features.tokens["front"], before)
+
+
+def test_stored_arrays_of_another_shape_or_dtype_are_refused(policy):
+    seen = observation()
+    features = policy.encode_cameras(seen)
+    tokens = policy.features_to_host(features)
+    prefix = policy.prefix_to_host(policy.build_prefix(seen, features))
+    for wrong in (tokens["front"][:-1], tokens["front"].astype(np.float16), tokens["front"].reshape(-1)):
+        with pytest.raises(InferenceError, match="camera front"):
+            policy.features_from_host({"front": wrong})
+    for wrong in (prefix[:1], prefix[..., :-1], prefix.astype(np.float64), prefix[:, :, :, :32], prefix[0]):
+        with pytest.raises(InferenceError, match="prefix"):
+            policy.prefix_from_host(wrong)
+
+
+def test_the_config_hash_changes_with_what_shapes_the_numbers_and_only_with_that(policy, tmp_path):
+    one = policy.description
+    same = load_policy(policy_fixtures.save_small_checkpoint(tmp_path / "same")).description
+    other = load_policy(policy_fixtures.save_small_checkpoint(tmp_path / "other", limit=2.0)).description
+    assert (one.config_hash, one.weights_hash, one.dtype) == (same.config_hash, same.weights_hash, "float32")
+    assert other.config_hash != one.config_hash
+    assert other.weights_hash == one.weights_hash
+
+
+def test_the_config_hash_of_a_published_pi0_is_the_same_in_another_process_and_folder(published, tmp_path):
+    policy_fixtures.save_published_checkpoint(tmp_path)
+    code = (
+        "import sys; from policy_fixtures import embodiment; from ams_ros.policy.pi0 import load_published;"
+        "body = embodiment(dof=2, relative=False, execute=5);"
+        "print(load_published(sys.argv[1], body).description.config_hash)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        cwd=Path(__file__).parent,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+        },
+    )
+    assert done.stdout.split()[-1] == published[0].description.config_hash
 
 
 def test_missing_vision_features_are_named(policy):
@@ -200,12 +305,23 @@ def test_denoising_refuses_what_it_cannot_start_from(policy, key, arguments):
 
 def test_an_inference_times_its_stages_and_names_every_slice_once(policy):
     inference = SliceInference(policy)
-    first, second = (inference.infer(observation(), seed=4) for _ in range(2))
+    first, second = (inference.infer(observation(), request(4)) for _ in range(2))
     assert [stage.stage for stage in first.stages] == ["encode", "prefix", "denoise", "decode"]
     assert all(stage.seconds > 0 for stage in first.stages)
     np.testing.assert_array_equal(first.slice.joints, second.slice.joints)
-    other = SliceInference(policy).infer(observation(), seed=4)
+    other = SliceInference(policy).infer(observation(), request(4))
     assert len({first.slice.context_id, second.slice.context_id, other.slice.context_id}) == 3
+
+
+def test_plain_inference_reports_that_there_is_no_pool_and_follows_no_guidance(policy):
+    inference = SliceInference(policy)
+    plain = inference.infer(observation(), request(4))
+    assert (plain.reuse.pool, plain.reuse.steps, plain.reuse.start_time) == ("off", 10, 1.0)
+    assert (plain.reuse.message, plain.reuse.stored) == ("", False)
+    assert inference.infer(observation(), request(4, bypass=True)).reuse.pool == "bypassed"
+    guided = inference.infer(observation(), request(4, guidance=Guidance("similar", 0.5)))
+    assert "no guidance" in guided.reuse.message
+    np.testing.assert_array_equal(guided.slice.joints, plain.slice.joints)
 
 
 def test_the_protocol_is_imported_without_torch():

@@ -16,11 +16,14 @@ from ams_ros.supervision.task_loop import TaskLoop, parse_mode, slice_seed
 from ams_ros.types import (
     ActionSlice,
     Execution,
+    Guidance,
     Inference,
     JointSample,
     Mode,
     Outcome,
     Phase,
+    ReuseReport,
+    SliceRequest,
     StageTime,
     TaskProgress,
     TaskRequest,
@@ -48,8 +51,8 @@ class ArithmeticSource:
     asked: list = field(default_factory=list)
     position: float = 0.0
 
-    def infer(self, instruction, seed):
-        self.asked.append((instruction, seed))
+    def infer(self, request):
+        self.asked.append(request)
         self.clock.time += self.seconds
         event = self.events.get(len(self.asked) - 1)
         if isinstance(event, AmsError):
@@ -59,7 +62,7 @@ class ArithmeticSource:
         joints = np.zeros((self.horizon, 6))
         joints[:, 0] = self.position + self.stride * np.arange(1, self.horizon + 1)
         action_slice = ActionSlice(joints, np.full(self.horizon, 0.02), 0.05, self.execute, f"c{len(self.asked)}")
-        return Inference(action_slice, (StageTime("denoise", self.seconds),))
+        return Inference(action_slice, (StageTime("denoise", self.seconds),), ReuseReport("off"))
 
 
 @dataclass
@@ -100,8 +103,8 @@ class World:
         self.progress: list[TaskProgress] = []
         self.loop = TaskLoop(self.source, self.robot, self.clock, rest or RestThresholds(), self.progress.append)
 
-    def run(self, budget=100, seed=7):
-        return self.loop.run(TaskRequest("put the cubes in the bowl", Mode.DIRECT, budget, seed), self.stop)
+    def run(self, budget=100, seed=7, mode=Mode.DIRECT, **more):
+        return self.loop.run(TaskRequest("put the cubes in the bowl", mode, budget, seed, **more), self.stop)
 
 
 def test_the_budget_is_spent_to_the_step_even_when_it_is_no_multiple_of_a_slice():
@@ -134,10 +137,10 @@ def test_one_moving_slice_begins_the_count_of_still_ones_anew():
 def test_the_noise_seed_of_every_slice_is_its_own_and_repeats_with_the_task_seed():
     first, second, other = World(), World(), World()
     first.run(seed=1), second.run(seed=1), other.run(seed=2)
-    seeds = [seed for _, seed in first.source.asked]
+    seeds = [asked.seed for asked in first.source.asked]
     assert len(set(seeds)) == len(seeds)
     assert second.source.asked == first.source.asked
-    assert {seed for _, seed in other.source.asked}.isdisjoint(seeds)
+    assert {asked.seed for asked in other.source.asked}.isdisjoint(seeds)
 
 
 @pytest.mark.parametrize("budget", [0, -1])
@@ -252,9 +255,45 @@ def test_two_tasks_of_one_loop_share_no_count():
 
 
 def test_an_unknown_mode_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigurationError, match=r"mode.*'fast'.*direct"):
+    with pytest.raises(ConfigurationError, match=r"mode.*'fast'.*direct, context"):
         parse_mode("fast")
     assert parse_mode("direct") is Mode.DIRECT
+
+
+def test_a_direct_task_bypasses_the_pool_in_every_slice():
+    world = World()
+    world.run(budget=24, episode="ep")
+    assert [(asked.bypass, asked.guidance) for asked in world.source.asked] == [(True, None)] * 3
+
+
+def test_a_context_task_uses_the_pool_and_numbers_its_slices_within_the_episode():
+    world = World()
+    world.run(budget=24, mode=Mode.CONTEXT, episode="ep")
+    assert world.source.asked == [
+        SliceRequest("put the cubes in the bowl", slice_seed(7, index), "ep", index) for index in range(3)
+    ]
+
+
+def test_only_the_first_slices_of_a_task_are_guided():
+    world, guidance = World(), Guidance("similar", 0.5)
+    world.run(budget=32, mode=Mode.CONTEXT, episode="ep", guidance=guidance, guided_slices=2)
+    assert [asked.guidance for asked in world.source.asked] == [guidance, guidance, None, None]
+
+
+@pytest.mark.parametrize(
+    ("key", "arguments"),
+    [
+        ("guidance", {"mode": Mode.DIRECT, "guidance": Guidance("similar", 0.5), "guided_slices": 1}),
+        ("guided_slices", {"mode": Mode.CONTEXT, "guidance": Guidance("similar", 0.5)}),
+        ("guided_slices", {"mode": Mode.CONTEXT, "guided_slices": 2}),
+    ],
+)
+def test_guidance_that_could_have_no_effect_is_refused_before_anything_is_inferred(key, arguments):
+    world = World()
+    result = world.run(**arguments)
+    assert result.outcome is Outcome.FAILED
+    assert result.message.startswith(key)
+    assert world.source.asked == []
 
 
 @given(

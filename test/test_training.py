@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from policy_fixtures import observation
+from policy_fixtures import INSTRUCTION, observation
 from rich.console import Console
 
 from ams_ros.errors import CheckpointError, ConfigurationError
@@ -17,6 +17,7 @@ from ams_ros.training.dataset import Demonstrations
 from ams_ros.training.recipe import ModelShape, Recipe
 from ams_ros.training.train_task import TrainingFolders, TrainingLimits, train_task
 from ams_ros.training.trainer import STATE, Trainer
+from ams_ros.types import SliceRequest
 
 SMALL = ModelShape(width=32, heads=2, vision_layers=1, vision_mlp=64, language_layers=1, language_mlp=64, patch_size=32)
 QUICK = Recipe(
@@ -155,7 +156,7 @@ def test_training_a_task_leaves_a_policy_for_the_robot_and_a_report(folder, tmp_
     policy, profile = load_policy(run.checkpoint), load_profile("widowx_250s")
     assert policy.description.joint_names == profile.joint_names
     assert run.card.training["iterations"] == QUICK.iterations
-    joints = SliceInference(policy).infer(observation(), seed=0).slice.joints
+    joints = SliceInference(policy).infer(observation(), SliceRequest(INSTRUCTION, 0)).slice.joints
     assert ((joints >= profile.lower) & (joints <= profile.upper)).all()
     assert load_policy(tmp_path / "work" / "exports" / "000012").description.horizon == 16
     assert (tmp_path / "docs" / "cubes.png").stat().st_size > 5000

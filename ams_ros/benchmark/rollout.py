@@ -14,7 +14,7 @@ from ams_ros.simulation.tasks import find_task
 from ams_ros.supervision.clock import SteadyClock
 from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop, parse_mode
-from ams_ros.types import Inference, TaskProgress, TaskRequest
+from ams_ros.types import Inference, SliceRequest, TaskProgress, TaskRequest
 
 
 class LocalSliceSource:
@@ -24,9 +24,9 @@ class LocalSliceSource:
         """Infer with `inference` on what `robot` observes."""
         self._inference, self._robot = inference, robot
 
-    def infer(self, instruction: str, seed: int) -> Inference:
+    def infer(self, request: SliceRequest) -> Inference:
         """Observe now and infer one slice."""
-        return self._inference.infer(self._robot.observe(instruction), seed)
+        return self._inference.infer(self._robot.observe(request.instruction), request)
 
 
 class Rollout:

@@ -13,6 +13,7 @@ from ams_ros.robot.profile import load_profile
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.robot import SimulatedRobot
 from ams_ros.simulation.tasks.cubes import CubesTask
+from ams_ros.types import SliceRequest
 
 _WARM_UP = 10
 
@@ -40,7 +41,8 @@ def time_slices(policy: str, slices: int, threads: int) -> tuple[StageSeconds, .
     robot.reset(task.sample(0, 1))
     observation = robot.observe(task.instruction)
     plant.close()
-    timed = [inference.infer(observation, seed) for seed in range(_WARM_UP + slices)][_WARM_UP:]
+    requests = [SliceRequest(task.instruction, seed, bypass=True) for seed in range(_WARM_UP + slices)]
+    timed = [inference.infer(observation, request) for request in requests][_WARM_UP:]
     stages: dict[str, list[float]] = {stage.stage: [] for stage in timed[0].stages}
     stages["slice"] = [one.seconds for one in timed]
     for one in timed:

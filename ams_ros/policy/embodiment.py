@@ -61,14 +61,14 @@ class Embodiment:
         """Number of arm joints."""
         return len(self.joint_names)
 
-    def pictures(self, observation: Observation) -> list[PixelArray]:
-        """The pixels of every camera, in the policy's order; raises InferenceError naming those that are missing."""
-        missing = [camera for camera in self.cameras if camera not in observation.images]
+    def pictures(self, observation: Observation, cameras: tuple[str, ...]) -> list[PixelArray]:
+        """The pixels of those cameras, in that order; raises InferenceError naming those that are missing."""
+        missing = [camera for camera in cameras if camera not in self.cameras or camera not in observation.images]
         if missing:
             raise InferenceError(
                 f"no image from camera {', '.join(missing)}; the policy needs {', '.join(self.cameras)}"
             )
-        return [observation.images[camera].pixels for camera in self.cameras]
+        return [observation.images[camera].pixels for camera in cameras]
 
     def state(self, observation: Observation) -> Float32Array:
         """The measured joints and finger, normalised: (dof + 1,) float32; raises InferenceError if unfit."""

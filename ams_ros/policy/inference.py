@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ams_ros.policy.protocol import Policy
-from ams_ros.types import Inference, Observation, StageTime
+from ams_ros.types import Inference, Observation, ReuseReport, SliceRequest, StageTime
 
 T = TypeVar("T")
 
@@ -27,19 +27,26 @@ class SliceInference:
         """The policy that is run."""
         return self._policy
 
-    def infer(self, observation: Observation, seed: int) -> Inference:
+    def infer(self, observation: Observation, request: SliceRequest) -> Inference:
         """Infer one slice; the same observation and seed give the same slice, under a new context id.
+
+        The instruction is that of the observation. Guidance is not followed, and the report says so.
 
         Raises InferenceError for an observation that cannot be used, ConfigurationError for its instruction.
         """
         policy, stages = self._policy, _Stages()
         features = stages.time("encode", lambda: policy.encode_cameras(observation))
         prefix = stages.time("prefix", lambda: policy.build_prefix(observation, features))
-        latents = stages.time("denoise", lambda: policy.denoise(observation, prefix, policy.draw_noise(seed)))
+        denoising = stages.time("denoise", lambda: policy.denoise(observation, prefix, policy.draw_noise(request.seed)))
         context_id = f"{self._process}-{self._count}"
         self._count += 1
-        action_slice = stages.time("decode", lambda: policy.decode(observation, latents[-1], context_id))
-        return Inference(action_slice, tuple(stages.times))
+        action_slice = stages.time("decode", lambda: policy.decode(observation, denoising.latents[-1], context_id))
+        report = ReuseReport(
+            pool="bypassed" if request.bypass else "off",
+            message="" if request.guidance is None else "no guidance: inference runs without a context pool",
+            steps=len(denoising.times) - 1,
+        )
+        return Inference(action_slice, tuple(stages.times), report)
 
 
 class _Stages:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,6 +17,11 @@ from ams_ros.types import PixelArray
 
 class ModelInputs(Protocol):
     """The pre-processing that belongs to one checkpoint."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that shapes its numbers, in a form that JSON can write and that is the same in every process."""
+        ...
 
     def pixels(self, pictures: Sequence[PixelArray]) -> torch.Tensor:
         """Pictures of any size to (cameras, 3, height, width) float32."""
@@ -42,6 +47,18 @@ class WordInputs:
         self._vocabulary = vocabulary
         self._image_size = sizes.image_size
         self._image_ids = [sizes.image_token_id] * (sizes.image_tokens * cameras)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Vocabulary, picture size and pixel statistics."""
+        return {
+            "pictures": "square",
+            "image_size": self._image_size,
+            "pixel_mean": self._statistics.mean.tolist(),
+            "pixel_std": self._statistics.std.tolist(),
+            "words": list(self._vocabulary.words),
+            "image_ids": self._image_ids,
+        }
 
     def pixels(self, pictures: Sequence[PixelArray]) -> torch.Tensor:
         """Crop and resize every picture to a square."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers.cache_utils import DynamicCache
 
 from ams_ros.errors import CheckpointError, ConfigurationError, InferenceError
 from ams_ros.policy.checkpoint import find_checkpoint, hash_of, read_model
 from ams_ros.policy.checkpoint_card import CheckpointCard, read_card
+from ams_ros.policy.config_hash import config_hash
 from ams_ros.policy.embodiment import Embodiment
+from ams_ros.policy.host_arrays import from_host, to_host
 from ams_ros.policy.model_inputs import ModelInputs, WordInputs
 from ams_ros.policy.pi0_model import LOADING_ERRORS, PI0, Pi0Model, silence_loading, sizes_of
 from ams_ros.policy.processor_inputs import ProcessorInputs, load_processor
-from ams_ros.policy.protocol import PolicyDescription, PrefixCache, VisionFeatures
+from ams_ros.policy.protocol import Denoising, PolicyDescription, PrefixCache, VisionFeatures
 from ams_ros.policy.vocabulary import WordVocabulary
 from ams_ros.types import ActionSlice, Float32Array, Observation
 
@@ -46,6 +51,8 @@ class Pi0Policy:
         self._description = PolicyDescription(
             model_id=card.model_id,
             weights_hash=card.weights_sha256,
+            config_hash=config_hash(model, inputs.settings, body),
+            dtype=str(model.dtype).removeprefix("torch."),
             cameras=body.cameras,
             joint_names=body.joint_names,
             horizon=sizes.horizon,
@@ -72,11 +79,52 @@ class Pi0Policy:
         return self._model
 
     @torch.inference_mode()
-    def encode_cameras(self, observation: Observation) -> VisionFeatures:
-        """Encode all cameras in one batch: per camera (tokens, width). Raises InferenceError when one is missing."""
-        pixels = self._inputs.pixels(self._embodiment.pictures(observation)).to(self._model.device, self._model.dtype)
-        encoded = self._model.model.vlm.get_image_features(pixels).pooler_output
-        return VisionFeatures(dict(zip(self._embodiment.cameras, encoded, strict=True)))
+    def encode_cameras(self, observation: Observation, cameras: tuple[str, ...] = ()) -> VisionFeatures:
+        """Encode the named cameras, or all, in one batch: per camera (tokens, width).
+
+        Raises InferenceError when one is missing.
+        """
+        chosen = cameras or self._embodiment.cameras
+        pixels = self._inputs.pixels(self._embodiment.pictures(observation, chosen))
+        encoded = self._model.model.vlm.get_image_features(
+            pixels.to(self._model.device, self._model.dtype)
+        ).pooler_output
+        # Copies, so that keeping one camera's tokens does not keep the memory of the whole batch.
+        return VisionFeatures({camera: tokens.clone() for camera, tokens in zip(chosen, encoded, strict=True)})
+
+    def features_to_host(self, features: VisionFeatures) -> dict[str, NDArray[Any]]:
+        """Features as C-contiguous arrays by camera, (tokens, width); bfloat16 as uint16. Copies of their own."""
+        return {camera: to_host(tokens) for camera, tokens in features.tokens.items()}
+
+    def features_from_host(self, arrays: Mapping[str, NDArray[Any]]) -> VisionFeatures:
+        """The reverse, on the policy's device. Raises InferenceError for a shape or dtype that is not its own."""
+        wanted = (self._sizes.image_tokens, self._sizes.width)
+        for camera, array in arrays.items():
+            if array.shape != wanted:
+                raise InferenceError(f"vision features of camera {camera}: shape {array.shape}, expected {wanted}")
+        weight = self._model.action_out_proj.weight
+        return VisionFeatures(
+            {
+                camera: from_host(f"vision features of camera {camera}", array, weight)
+                for camera, array in arrays.items()
+            }
+        )
+
+    def prefix_to_host(self, prefix: PrefixCache) -> NDArray[Any]:
+        """A prefix as one C-contiguous array (2, layers, kv_heads, prefix_length, head_dim): keys, then values."""
+        return to_host(torch.stack([torch.cat(prefix.keys), torch.cat(prefix.values)]))
+
+    def prefix_from_host(self, array: NDArray[Any]) -> PrefixCache:
+        """The reverse, on the policy's device. Raises InferenceError for a shape or dtype that is not its own."""
+        sizes, images = self._sizes, self._sizes.image_tokens * len(self._embodiment.cameras)
+        shape = (2, sizes.layers, sizes.kv_heads, -1, sizes.head_dim)
+        if array.ndim != 5 or (*array.shape[:3], -1, array.shape[4]) != shape or array.shape[3] <= images:
+            raise InferenceError(
+                f"prefix: shape {array.shape}, expected (2, {sizes.layers}, {sizes.kv_heads}, more than {images}, "
+                f"{sizes.head_dim})"
+            )
+        keys, values = from_host("prefix", array, self._model.action_out_proj.weight)
+        return PrefixCache(keys=tuple(keys[:, None]), values=tuple(values[:, None]))
 
     @torch.inference_mode()
     def build_prefix(self, observation: Observation, features: VisionFeatures) -> PrefixCache:
@@ -111,8 +159,8 @@ class Pi0Policy:
         latent: Float32Array,
         start_time: float = 1.0,
         steps: int | None = None,
-    ) -> Float32Array:
-        """Integrate from `start_time` to 0 by Euler steps; returns (steps + 1, horizon, action_dim), start first.
+    ) -> Denoising:
+        """Integrate from `start_time` to 0 by Euler steps.
 
         Raises ConfigurationError for a latent, time or number of steps that cannot be used.
         """
@@ -129,16 +177,25 @@ class Pi0Policy:
         mask = torch.ones((1, length), dtype=torch.long, device=device)
         current = torch.from_numpy(np.ascontiguousarray(latent)).to(device, dtype)[None]
         delta = -start_time / steps
-        latents = [current]
-        for step in range(steps):
-            time = torch.full((1,), start_time + step * delta, dtype=torch.float32, device=device)
-            velocity = self._model(
-                state=state, noise=current, timestep=time, attention_mask=mask, past_key_values=cache
-            ).logits
-            cache.crop(length - cache.get_seq_length())
-            current = current + delta * velocity
-            latents.append(current)
-        return torch.cat(latents).float().cpu().numpy()
+        latents, hidden = [current], []
+        # What enters the projection to actions is the expert's last hidden state; the model does not return it.
+        hook = self._model.action_out_proj.register_forward_pre_hook(lambda _, entering: hidden.append(entering[0]))
+        try:
+            for step in range(steps):
+                time = torch.full((1,), start_time + step * delta, dtype=torch.float32, device=device)
+                velocity = self._model(
+                    state=state, noise=current, timestep=time, attention_mask=mask, past_key_values=cache
+                ).logits
+                cache.crop(length - cache.get_seq_length())
+                current = current + delta * velocity
+                latents.append(current)
+        finally:
+            hook.remove()
+        return Denoising(
+            latents=torch.cat(latents).float().cpu().numpy(),
+            times=np.linspace(start_time, 0.0, steps + 1),
+            output=hidden[-1][0].float().cpu().numpy(),
+        )
 
     def decode(self, observation: Observation, latent: Float32Array, context_id: str) -> ActionSlice:
         """Turn the final latent (horizon, action_dim) into absolute joint and finger targets within the limits.

@@ -40,6 +40,7 @@ class ModelSizes:
     horizon: steps per slice. state_values, action_values: joint values it has room for.
     denoising_steps: the configuration's own number. image_size: pixels; image_tokens: per camera.
     image_token_id: stands for an image token in a prompt. words: token ids below which words may lie.
+    width: of an encoded image token. layers, kv_heads, head_dim: of the prefix cache.
     """
 
     horizon: int
@@ -50,12 +51,17 @@ class ModelSizes:
     image_tokens: int
     image_token_id: int
     words: int
+    width: int
+    layers: int
+    kv_heads: int
+    head_dim: int
 
 
 def sizes_of(model: Pi0Model) -> ModelSizes:
     """Read the sizes of a model."""
     config = model.config
     vision, language = config.vlm_config.vision_config, config.vlm_config
+    text = language.text_config
     return ModelSizes(
         horizon=config.chunk_size,
         state_values=config.max_state_dim,
@@ -64,7 +70,11 @@ def sizes_of(model: Pi0Model) -> ModelSizes:
         image_size=vision.image_size,
         image_tokens=(vision.image_size // vision.patch_size) ** 2,
         image_token_id=language.image_token_id,
-        words=min(language.text_config.vocab_size, language.image_token_id),
+        words=min(text.vocab_size, language.image_token_id),
+        width=language.projection_dim,
+        layers=text.num_hidden_layers,
+        kv_heads=text.num_key_value_heads,
+        head_dim=text.head_dim,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,6 +45,20 @@ class ProcessorInputs:
         self._processor = processor
         self._blank = [np.zeros((8, 8, 3), np.uint8)] * cameras
         self._prompts: OrderedDict[str, torch.Tensor] = OrderedDict()
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Those of the image processor, and the tokenizer word for word."""
+        pictures, tokenizer = self._processor.image_processor, self._processor.tokenizer
+        # The name of a folder says nothing about the numbers, and the same checkpoint may lie in two.
+        settings = {key: value for key, value in pictures.to_dict().items() if key != "_name_or_path"}
+        return {
+            "pictures": type(pictures).__name__,
+            "picture_settings": settings,
+            "words": sorted(tokenizer.get_vocab().items()),
+            "special_words": {name: str(word) for name, word in sorted(tokenizer.special_tokens_map.items())},
+            "cameras": len(self._blank),
+        }
 
     def pixels(self, pictures: Sequence[PixelArray]) -> torch.Tensor:
         """Resize, pad and scale every picture as the checkpoint's image processor does."""

@@ -9,7 +9,7 @@ from ams_ros.robot.protocol import Robot
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.supervision.protocols import Clock, SliceSource
 from ams_ros.supervision.rest import RestDetector, RestThresholds
-from ams_ros.types import Mode, Outcome, Phase, TaskProgress, TaskRequest, TaskResult
+from ams_ros.types import Mode, Outcome, Phase, SliceRequest, TaskProgress, TaskRequest, TaskResult
 
 
 def parse_mode(text: str) -> Mode:
@@ -91,6 +91,7 @@ class _TaskRun:
     def _until_the_end(self, request: TaskRequest, stop: StopRequest) -> tuple[Outcome, str]:
         if request.step_budget < 1:
             raise ConfigurationError("step_budget", request.step_budget, "an integer of at least 1")
+        _check_guidance(request)
         while not stop.requested:
             if self._steps >= request.step_budget:
                 return Outcome.BUDGET_SPENT, f"{self._steps} steps run, as many as the budget allows"
@@ -103,7 +104,7 @@ class _TaskRun:
         self._report(Phase.INFERRING)
         asked = self._clock.now()
         try:
-            inference = self._source.infer(request.instruction, slice_seed(request.seed, self._slices))
+            inference = self._source.infer(_slice_request(request, self._slices))
         except InferenceError:
             # A wait that the stop broke off is no failure. A RobotError during a stop stays one: nobody then knows
             # whether the arm stands still.
@@ -131,3 +132,25 @@ class _TaskRun:
 
     def _report(self, phase: Phase) -> None:
         self._on_progress(TaskProgress(phase, self._steps, self._slices))
+
+
+def _check_guidance(request: TaskRequest) -> None:
+    if request.guidance is None:
+        if request.guided_slices != 0:
+            raise ConfigurationError("guided_slices", request.guided_slices, "0 without guidance")
+        return
+    if request.mode is Mode.DIRECT:
+        raise ConfigurationError("guidance", request.guidance.reference, "none in mode direct, which bypasses the pool")
+    if request.guided_slices < 1:
+        raise ConfigurationError("guided_slices", request.guided_slices, "at least 1 with guidance")
+
+
+def _slice_request(request: TaskRequest, index: int) -> SliceRequest:
+    return SliceRequest(
+        instruction=request.instruction,
+        seed=slice_seed(request.seed, index),
+        episode=request.episode,
+        index=index,
+        bypass=request.mode is Mode.DIRECT,
+        guidance=request.guidance if index < request.guided_slices else None,
+    )

@@ -16,6 +16,7 @@ from ams_ros.robot.stop_request import StopRequest
 from ams_ros.simulation.layout import CUBE_SIDE, SceneLayout
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.robot import SimulatedRobot
+from ams_ros.types import SliceRequest
 
 FEWEST_SLICES, MOST_SLICES = 7, 16
 """How long the policy works before the expert takes over; most scenes are solved by then, and those teach nothing."""
@@ -36,6 +37,7 @@ class Learner:
         robot = SimulatedRobot(plant)
         robot.reset(layout)
         for _ in range(int(rng.integers(FEWEST_SLICES, MOST_SLICES + 1))):
-            wanted = self._inference.infer(robot.observe(instruction), int(rng.integers(2**62))).slice
+            request = SliceRequest(instruction, int(rng.integers(2**62)), bypass=True)
+            wanted = self._inference.infer(robot.observe(instruction), request).slice
             robot.execute(wanted.head(wanted.execute), StopRequest())
         return bool((plant.cube_poses()[0][:, 2] < CUBE_SIDE).all())
