@@ -1,0 +1,146 @@
+"""The default: recency and frequency in one score, weighed by what a byte of the vector saves (C6).
+
+The paper (section 3.2.3) combines least recently used with a priority from an access counter. Here the two are one
+number after Lee et al., "LRFU: a spectrum of policies that subsumes the least recently used and least frequently used
+policies", IEEE Transactions on Computers 50(12), 2001: each use counts 1 when it happens and half of that one half-life
+later. It is weighed by seconds of computation saved per byte kept, as in GreedyDual-Size (Cao and Irani, 1997).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from array import array
+from collections.abc import Iterator
+
+from ams_ros.context.eviction.key_heap import KeyHeap
+from ams_ros.context.eviction.policy import VectorFacts
+from ams_ros.context.records import VectorKind
+
+HALF_LIFE = 4096
+"""Admissions and accesses of the tier after which a use counts half: some 500 inferences of eight vectors."""
+
+LEAST_COST = 1e-6
+"""Seconds; what a vector of unknown cost counts, so that it is still told from others by use and size."""
+
+MOST_COST = 1e6
+"""Seconds; nothing a caller says makes a vector stay for ever."""
+
+LEAST_BYTES = 256
+"""Bytes added to every size, about what the pool spends on a vector's books."""
+
+_UNKNOWN, _VISION, _OTHER = 0, 1, 2
+
+
+class PriorityHybrid:
+    """Lowest score first, and vision features before everything else: they are the cheapest to have again.
+
+    score(t) = uses(t) * cost / (bytes + LEAST_BYTES), the cost between LEAST_COST and MOST_COST
+    uses(t) = sum over the admission and every access at time s of 2 ** -((t - s) / HALF_LIFE)
+
+    Time is counted in admissions and accesses. All scores halve at the same pace, so their order only changes by a
+    use: what is compared is log2(score) as of time zero, which grows with every use and with nothing else. The heap
+    therefore holds lower bounds; a use touches no more than the vector's own numbers, in constant time, and an entry
+    is brought up to date when it comes to the top.
+    """
+
+    __slots__ = ("_clock", "_group", "_half_life", "_heaps", "_key", "_last", "_live", "_pushed", "_uses", "_weight")
+
+    def __init__(self, half_life: int = HALF_LIFE) -> None:
+        self._half_life = half_life
+        self._clock = 0
+        self._heaps = {_VISION: KeyHeap(), _OTHER: KeyHeap()}
+        self._live = {_VISION: 0, _OTHER: 0}
+        self._group = array("b")
+        self._weight = array("f")
+        self._uses = array("f")
+        self._last = array("q")
+        self._key = array("d")
+        self._pushed = array("d")
+
+    def admitted(self, vector: VectorFacts) -> None:
+        """A vector has come in, which is its first use; raises KeyError when it is known."""
+        number = vector.number
+        self._grow(number)
+        if number < 0 or self._group[number] != _UNKNOWN:
+            raise KeyError(number)
+        group = _VISION if vector.kind is VectorKind.VISION else _OTHER
+        self._group[number] = group
+        cost = min(max(LEAST_COST, vector.cost), MOST_COST)
+        self._weight[number] = math.log2(cost / (vector.nbytes + LEAST_BYTES))
+        self._uses[number] = 0.0
+        self._last[number] = self._clock
+        self._use(number)
+        self._pushed[number] = self._key[number]
+        self._heaps[group].push(self._key[number], number)
+        self._live[group] += 1
+
+    def accessed(self, number: int) -> None:
+        """It was read; raises KeyError when it is not known."""
+        self._check_known(number)
+        self._use(number)
+
+    def removed(self, number: int) -> None:
+        """It has left; raises KeyError when it is not known."""
+        self._check_known(number)
+        group = self._group[number]
+        self._group[number] = _UNKNOWN
+        self._live[group] -= 1
+        heap = self._heaps[group]
+        if len(heap) > 2 * self._live[group] + 64:
+            heap.keep(lambda key, each: self._group[each] == group and self._pushed[each] == key)
+
+    def victims(self) -> Iterator[int]:
+        """All known: vision features by rising score, then the others by rising score."""
+        for group, heap in self._heaps.items():
+            self._mend_top(heap, group)
+            yield from self._by_score(heap, group)
+
+    def _use(self, number: int) -> None:
+        self._clock += 1
+        age = self._clock - self._last[number]
+        self._uses[number] = 1.0 + self._uses[number] * 2.0 ** -(age / self._half_life)
+        self._last[number] = self._clock
+        self._key[number] = math.log2(self._uses[number]) + self._weight[number] + self._clock / self._half_life
+
+    def _mend_top(self, heap: KeyHeap, group: int) -> None:
+        """Bring the top up to date, each entry at most once for each use or removal it missed."""
+        while len(heap):
+            key, number = heap.top()
+            if self._group[number] != group or self._pushed[number] != key:
+                heap.pop()
+            elif self._key[number] > key:
+                self._pushed[number] = self._key[number]
+                heap.replace_top(self._key[number], number)
+            else:
+                return
+
+    def _by_score(self, heap: KeyHeap, group: int) -> Iterator[int]:
+        """The group in order; entries that were used since they were pushed wait for their true turn."""
+        waiting: list[tuple[float, int]] = []
+        # A number that left and came back at the very same key has two entries that look alike.
+        met: set[int] = set()
+        for key, number in heap.ascending():
+            while waiting and waiting[0][0] <= key:
+                yield heapq.heappop(waiting)[1]
+            if self._group[number] != group or self._pushed[number] != key or number in met:
+                continue
+            met.add(number)
+            heapq.heappush(waiting, (self._key[number], number))
+        while waiting:
+            yield heapq.heappop(waiting)[1]
+
+    def _check_known(self, number: int) -> None:
+        if not 0 <= number < len(self._group) or self._group[number] == _UNKNOWN:
+            raise KeyError(number)
+
+    def _grow(self, number: int) -> None:
+        missing = number + 1 - len(self._group)
+        if missing > 0:
+            more = missing + len(self._group) // 8
+            self._group.extend(array("b", [_UNKNOWN]) * more)
+            for column in (self._weight, self._uses):
+                column.extend(array("f", [0.0]) * more)
+            self._last.extend(array("q", [0]) * more)
+            for column in (self._key, self._pushed):
+                column.extend(array("d", [0.0]) * more)
