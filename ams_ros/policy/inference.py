@@ -16,9 +16,12 @@ T = TypeVar("T")
 class SliceInference:
     """Runs a policy's stages one after another: plain inference, nothing reused."""
 
-    def __init__(self, policy: Policy) -> None:
-        """Take the policy; context ids begin with a word that no other process has."""
-        self._policy = policy
+    def __init__(self, policy: Policy, steps: int | None = None) -> None:
+        """Take the policy; `steps` denoising steps instead of its own number.
+
+        Context ids begin with a word that no other process has.
+        """
+        self._policy, self._steps = policy, steps
         self._process = uuid.uuid4().hex[:12]
         self._count = 0
 
@@ -37,7 +40,10 @@ class SliceInference:
         policy, stages = self._policy, _Stages()
         features = stages.time("encode", lambda: policy.encode_cameras(observation))
         prefix = stages.time("prefix", lambda: policy.build_prefix(observation, features))
-        denoising = stages.time("denoise", lambda: policy.denoise(observation, prefix, policy.draw_noise(request.seed)))
+        denoising = stages.time(
+            "denoise",
+            lambda: policy.denoise(observation, prefix, policy.draw_noise(request.seed), steps=self._steps),
+        )
         context_id = f"{self._process}-{self._count}"
         self._count += 1
         action_slice = stages.time("decode", lambda: policy.decode(observation, denoising.latents[-1], context_id))
