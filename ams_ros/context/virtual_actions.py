@@ -1,0 +1,290 @@
+"""Virtual actions: which content lies where in a contiguous area, and how many refer to it (paper, 3.2.2; spec C5).
+
+Bookkeeping only: it neither touches the content nor locks. `host_tier` does both.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ams_ros.context.extents import FreeExtents, aligned
+from ams_ros.errors import PoolError
+
+MAXIMUM_BYTES = 2**31
+"""Of one virtual action."""
+
+
+class TierFullError(PoolError):
+    """Content does not fit into its tier; something has to leave first."""
+
+    def __init__(self, needed: int, free: int) -> None:
+        """Both in bytes, alignment included."""
+        super().__init__(f"host tier: {needed} bytes needed, {free} free")
+        self.needed, self.free = needed, free
+
+
+class UnknownActionError(PoolError):
+    """A virtual action that is not there, or is given back more often than it was taken."""
+
+    def __init__(self, number: int) -> None:
+        """number: its id."""
+        super().__init__(f"host tier: virtual action {number} is not there, or not taken that often")
+        self.number = number
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Bytes that compaction moves down; source and target may overlap."""
+
+    source: int
+    target: int
+    nbytes: int
+
+
+class VirtualActions:
+    """Places, reference counts, holds and digests of the actions, by id, in columns (about 20 bytes an action).
+
+    Invariants: an action lives while it is referred to or held, and only then does it occupy its place and its id.
+    It is found by digest from `publish` until it dies. Nothing held moves. The places of the living and the free
+    extents together are the area.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        """capacity: bytes of the area."""
+        self._extents = FreeExtents(capacity)
+        self._offset, self._nbytes = array("q"), array("i")
+        self._references, self._holds = array("i"), array("i")
+        self._digest: list[bytes] = []
+        self._unused: list[int] = []
+        self._first: dict[bytes, int] = {}
+        self._colliding: dict[bytes, list[int]] = {}
+
+    def __len__(self) -> int:
+        """How many are alive."""
+        return len(self._offset) - len(self._unused)
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that can be used at most."""
+        return self._extents.capacity
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of the living, alignment included."""
+        return self._extents.capacity - self._extents.free_bytes
+
+    def reserve(self, sizes: Sequence[int]) -> list[int]:
+        """New actions of these sizes, side by side where there is room: each referred to once, held once, unpublished.
+
+        Raises TierFullError, with nothing reserved, when there is no place for all of them as the area is cut up now.
+        """
+        offsets = self._places(sizes)
+        if offsets is None:
+            raise TierFullError(sum(map(aligned, sizes)), self._extents.free_bytes)
+        return [self._new(offset, nbytes) for offset, nbytes in zip(offsets, sizes, strict=True)]
+
+    def publish(self, number: int, digest: bytes) -> None:
+        """Its content is complete: from now on it is found by its digest and no longer held for its maker."""
+        self._digest[number] = digest
+        if self._first.setdefault(digest, number) != number:
+            self._colliding.setdefault(digest, []).append(number)
+        self._holds[number] -= 1
+
+    def abandon(self, number: int) -> None:
+        """Give up one that was reserved and not published."""
+        self._references[number] -= 1
+        self._holds[number] -= 1
+        self._bury_unused((number,))
+
+    def candidates(self, digest: bytes, nbytes: int) -> tuple[int, ...]:
+        """Published actions of that digest and size: the same content, unless digests collide."""
+        first = self._first.get(digest)
+        if first is None:
+            return ()
+        found = (first, *self._colliding[digest]) if digest in self._colliding else (first,)
+        return tuple(number for number in found if self._nbytes[number] == nbytes)
+
+    def acquire(self, numbers: Iterable[int]) -> None:
+        """Refer to each once more, to one that is named twice, twice. Raises UnknownActionError, then for none."""
+        self._take(self._references, tuple(numbers))
+
+    def release(self, numbers: Iterable[int]) -> None:
+        """Refer to each once less; raises UnknownActionError, then for none."""
+        self._give_back(self._references, tuple(numbers))
+
+    def hold(self, numbers: Iterable[int]) -> None:
+        """Keep each where it is, even when nobody refers to it any more, once for each time it is named."""
+        self._take(self._holds, tuple(numbers))
+
+    def let_go(self, numbers: Iterable[int]) -> None:
+        """Undo one `hold` of each; raises UnknownActionError, then for none."""
+        self._give_back(self._holds, tuple(numbers))
+
+    def offset(self, number: int) -> int:
+        """Where it lies; stays true only while it is held."""
+        return self._offset[number]
+
+    def extents(self, numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
+        """Offsets and sizes of their content in order, adjoining ones merged. Raises UnknownActionError."""
+        merged: list[tuple[int, int]] = []
+        start = length = 0
+        for number in numbers:
+            self._check_alive(number)
+            offset, nbytes = self._offset[number], self._nbytes[number]
+            if length and start + length == offset:
+                length += nbytes
+                continue
+            if length:
+                merged.append((start, length))
+            start, length = offset, nbytes
+        if length:
+            merged.append((start, length))
+        return tuple(merged)
+
+    def freed_by(self, numbers: Iterable[int]) -> int:
+        """Bytes that releasing these would free, alignment included."""
+        return sum(
+            aligned(self._nbytes[number])
+            for number, count in Counter(numbers).items()
+            if self._references[number] == count and not self._holds[number]
+        )
+
+    def compact(self) -> list[Move]:
+        """Close the gaps: places as they are once these moves were made in their order. What is held stays."""
+        moves: list[Move] = []
+        gaps: list[tuple[int, int]] = []
+        end = 0
+        for number in sorted(self._living(), key=self._offset.__getitem__):
+            offset, size = self._offset[number], aligned(self._nbytes[number])
+            if self._holds[number]:
+                gaps.append((end, offset - end))
+                end = offset
+            elif offset != end:
+                _add_move(moves, Move(offset, end, size))
+                self._offset[number] = end
+            end += size
+        gaps.append((end, self._extents.capacity - end))
+        self._extents.reset(gaps)
+        return moves
+
+    def check(self) -> None:
+        """Raise AssertionError when an invariant does not hold."""
+        places = [(self._offset[number], aligned(self._nbytes[number])) for number in self._living()]
+        end = touching = 0
+        for offset, size, free in sorted(
+            [(*each, False) for each in places] + [(*each, True) for each in self._extents]
+        ):
+            assert offset == end, f"bytes {end} to {offset} are lost or taken twice"
+            assert not (free and touching), f"the free extents that meet at {offset} are not one"
+            end, touching = offset + size, free
+        assert end == self._extents.capacity, "places and free extents do not fill the area"
+        assert self.used_bytes == sum(size for _, size in places), "used bytes are miscounted"
+        assert sorted(self._unused) == [number for number, nbytes in enumerate(self._nbytes) if not nbytes]
+        for number, nbytes in enumerate(self._nbytes):
+            taken = self._references[number] + self._holds[number]
+            assert bool(taken) == bool(nbytes), f"action {number} has {nbytes} bytes and is taken {taken} times"
+            assert self._references[number] >= 0 <= self._holds[number], f"action {number} was given back too often"
+        found = [*self._first.values(), *(number for many in self._colliding.values() for number in many)]
+        assert sorted(found) == [number for number, digest in enumerate(self._digest) if digest], (
+            "index and table differ"
+        )
+        assert all(self._digest[number] == digest for digest, number in self._first.items())
+        assert all(self._digest[number] == digest for digest, many in self._colliding.items() for number in many)
+
+    def _living(self) -> Iterator[int]:
+        """Ids in use."""
+        return (number for number, nbytes in enumerate(self._nbytes) if nbytes)
+
+    def _places(self, sizes: Sequence[int]) -> list[int] | None:
+        """Offsets for content of these sizes: in one piece, else in halves; None, and nothing taken, without room."""
+        whole = sum(map(aligned, sizes))
+        start = self._extents.allocate(whole)
+        if start is not None:
+            offsets = []
+            for nbytes in sizes:
+                offsets.append(start)
+                start += aligned(nbytes)
+            return offsets
+        if len(sizes) == 1 or whole > self._extents.free_bytes:
+            return None
+        half = len(sizes) // 2
+        left = self._places(sizes[:half])
+        right = self._places(sizes[half:]) if left is not None else None
+        if left is None or right is None:
+            for offset, nbytes in zip(left or (), sizes, strict=False):
+                self._extents.free(offset, nbytes)
+            return None
+        return left + right
+
+    def _new(self, offset: int, nbytes: int) -> int:
+        """Enter an action, referred to once and held once."""
+        if self._unused:
+            number = self._unused.pop()
+            self._offset[number], self._nbytes[number] = offset, nbytes
+            self._references[number] = self._holds[number] = 1
+            return number
+        for column, value in ((self._offset, offset), (self._nbytes, nbytes), (self._references, 1), (self._holds, 1)):
+            column.append(value)
+        self._digest.append(b"")
+        return len(self._digest) - 1
+
+    def _check_alive(self, number: int) -> None:
+        """Raise UnknownActionError for an id that is not in use."""
+        if not 0 <= number < len(self._nbytes) or not self._nbytes[number]:
+            raise UnknownActionError(number)
+
+    def _take(self, column: array[int], numbers: Sequence[int]) -> None:
+        """Count each up."""
+        for number in numbers:
+            self._check_alive(number)
+        for number in numbers:
+            column[number] += 1
+
+    def _give_back(self, column: array[int], numbers: Sequence[int]) -> None:
+        """Count each down and bury whom nobody needs any more."""
+        for done, number in enumerate(numbers):
+            if not 0 <= number < len(column) or not column[number]:
+                for earlier in numbers[:done]:
+                    column[earlier] += 1
+                raise UnknownActionError(number)
+            column[number] -= 1
+        self._bury_unused(numbers)
+
+    def _bury_unused(self, numbers: Iterable[int]) -> None:
+        """Free place and id of those that are neither referred to nor held."""
+        for number in dict.fromkeys(numbers):
+            if self._references[number] or self._holds[number]:
+                continue
+            self._extents.free(self._offset[number], self._nbytes[number])
+            self._nbytes[number] = 0
+            self._strike(number)
+            self._unused.append(number)
+
+    def _strike(self, number: int) -> None:
+        """Take a published action out of the index."""
+        digest, self._digest[number] = self._digest[number], b""
+        if not digest:
+            return
+        colliding = self._colliding.get(digest)
+        if colliding is None:
+            del self._first[digest]
+            return
+        if self._first[digest] == number:
+            self._first[digest] = colliding.pop(0)
+        else:
+            colliding.remove(number)
+        if not colliding:
+            del self._colliding[digest]
+
+
+def _add_move(moves: list[Move], move: Move) -> None:
+    """Append a move, as part of the last one where they adjoin."""
+    if moves:
+        last = moves[-1]
+        if (last.source + last.nbytes, last.target + last.nbytes) == (move.source, move.target):
+            moves[-1] = Move(last.source, last.target, last.nbytes + move.nbytes)
+            return
+    moves.append(move)
