@@ -1,0 +1,234 @@
+"""The rows of a store as contexts and vectors, and what must change together.
+
+Every method that changes rows runs inside a transaction of the caller's. A context holds vectors, several may hold the
+same one; a vector lists segments by digest, in order, repeats allowed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ams_ros.context.disk_errors import DamagedVectorError, VectorGoneError
+from ams_ros.context.disk_index import DiskIndex
+from ams_ros.context.disk_records import DiskVector, DiskVectorRow
+from ams_ros.context.disk_rows import (
+    CONTEXT_COLUMNS,
+    VECTOR_COLUMNS,
+    context_row,
+    described,
+    digest,
+    record_of,
+    seal,
+    seal_context,
+    split_digests,
+    vector_row,
+)
+from ams_ros.context.disk_segments import SegmentPlace, SegmentTable
+from ams_ros.context.records import ContextRecord, ModelKey
+from ams_ros.errors import ConfigurationError, PoolError
+
+_CONTEXT_MARKS = ", ".join("?" * (len(CONTEXT_COLUMNS.split(",")) + 1))
+_BATCH = 256
+
+StoredContext = tuple[ContextRecord, bool, tuple[DiskVectorRow, ...]]
+
+
+class DiskCatalog:
+    """Contexts and vectors of one database, and its segments as a table of their own."""
+
+    def __init__(self, index: DiskIndex) -> None:
+        """Work on an open database."""
+        self._index = index
+        self.segments = SegmentTable(index)
+        self._models: dict[int, tuple[ModelKey, bytes]] = {}
+
+    def put_context(self, record: ContextRecord, pinned: bool | None) -> int:
+        """Insert a context or change it in place; the number of its row. pinned None keeps what is set."""
+        found = self._index.row("SELECT number, pinned FROM contexts WHERE context_id = ?", record.context_id)
+        kept = bool(found[1]) if found and pinned is None else bool(pinned)
+        row = context_row(record, kept, self._model_number(record.model))
+        values = (*row, seal_context(row, record.model.digest))
+        if found is None:
+            statement = f"INSERT INTO contexts ({CONTEXT_COLUMNS}, checksum) VALUES ({_CONTEXT_MARKS})"
+            return self._index.change(statement, *values)
+        statement = f"UPDATE contexts SET ({CONTEXT_COLUMNS}, checksum) = ({_CONTEXT_MARKS}) WHERE number = ?"
+        self._index.change(statement, *values, found[0])
+        return int(found[0])
+
+    def add_vector(self, vector: DiskVector, segments: bytes) -> int:
+        """Insert a vector that lists those digests; its number. Its references are counted by SegmentTable.add."""
+        row = vector_row(vector, segments)
+        marks = ", ".join("?" * (len(row) + 2))
+        statement = f"INSERT INTO vectors ({VECTOR_COLUMNS}, checksum, segments) VALUES ({marks})"
+        number = self._index.change(statement, *row, b"", segments)
+        self._index.change("UPDATE vectors SET checksum = ? WHERE number = ?", seal(number, *row), number)
+        return number
+
+    def hold(self, context: int, context_id: str, number: int, seal_of_vector: bytes) -> None:
+        """Let a context hold a vector."""
+        self._index.change(
+            "INSERT OR REPLACE INTO holdings (context, vector, checksum) VALUES (?, ?, ?)",
+            context,
+            number,
+            seal(context_id, number, seal_of_vector),
+        )
+
+    def vector_seal(self, number: int) -> bytes:
+        """Checksum of a vector's row; raises VectorGoneError."""
+        found = self._index.row("SELECT checksum FROM vectors WHERE number = ?", number)
+        if found is None:
+            raise VectorGoneError(number)
+        return bytes(found[0])
+
+    def vectors_of(self, context: int) -> list[tuple[int, str, str]]:
+        """Number, kind and name of the vectors a context holds."""
+        return self._index.rows(
+            "SELECT number, kind, name FROM holdings JOIN vectors ON vector = number WHERE context = ?", context
+        )
+
+    def places(self, number: int) -> tuple[DiskVectorRow, list[SegmentPlace]]:
+        """A vector and where each of its segments lies.
+
+        Raises VectorGoneError, and DamagedVectorError when the rows do not fit together.
+        """
+        found = self._index.row(f"SELECT {VECTOR_COLUMNS}, checksum, segments FROM vectors WHERE number = ?", number)
+        if found is None:
+            raise VectorGoneError(number)
+        *row, checksum, segments = found
+        try:
+            vector = self._checked(number, tuple(row), checksum)
+        except PoolError as error:
+            raise DamagedVectorError(str(error)) from error
+        if digest(segments) != row[-1]:
+            raise DamagedVectorError(f"vector {number}: its list of segments is damaged")
+        places = [self.segments.place(each) for each in split_digests(segments)]
+        whole = [place for place in places if place is not None]
+        if len(whole) != len(places) or sum(place.nbytes for place in whole) != vector.nbytes:
+            raise DamagedVectorError(f"vector {number}: {len(places) - len(whole)} of its segments are lost")
+        return vector, whole
+
+    def drop_vectors(self, numbers: Iterable[int]) -> None:
+        """Delete vectors, whoever holds them, and the segments nobody lists any more."""
+        for number in numbers:
+            found = self._index.row("SELECT segments FROM vectors WHERE number = ?", number)
+            self._index.change("DELETE FROM holdings WHERE vector = ?", number)
+            if found is None:
+                continue
+            self._index.change("DELETE FROM vectors WHERE number = ?", number)
+            self.segments.release(Counter(split_digests(found[0])))
+
+    def let_go(self, context: int, numbers: Iterable[int]) -> None:
+        """Take vectors from a context; those no other one holds are deleted."""
+        for number in numbers:
+            self._index.change("DELETE FROM holdings WHERE context = ? AND vector = ?", context, number)
+            if self._index.row("SELECT 1 FROM holdings WHERE vector = ?", number) is None:
+                self.drop_vectors([number])
+
+    def remove_context(self, context: int) -> None:
+        """Delete a context by the number of its row, with the vectors no other one holds."""
+        held = self._index.rows("SELECT vector FROM holdings WHERE context = ?", context)
+        self.let_go(context, [number for (number,) in held])
+        self._index.change("DELETE FROM contexts WHERE number = ?", context)
+
+    def context_number(self, context_id: str) -> int | None:
+        """The row of a context; None when it is not there."""
+        found = self._index.row("SELECT number FROM contexts WHERE context_id = ?", context_id)
+        return None if found is None else int(found[0])
+
+    def read_context(self, context: int) -> tuple[tuple[Any, ...], ContextRecord, bool] | None:
+        """Row, record and pin of a context, checked; None when it is not there. Raises PoolError when damaged."""
+        found = self._index.row(f"SELECT {CONTEXT_COLUMNS}, checksum FROM contexts WHERE number = ?", context)
+        if found is None:
+            return None
+        *fields, checksum = found
+        row = tuple(fields)
+        model, model_digest = self._model(row[-1])
+        if seal_context(row, model_digest) != checksum:
+            raise PoolError(f"context {str(row[0])[:80]!r}: its row is damaged")
+        record, pinned = record_of(row, model)
+        return row, record, pinned
+
+    def rewrite_context(self, context: int, row: tuple[Any, ...], record: ContextRecord) -> None:
+        """Store changed CONTEXT_COLUMNS of a context that was read before."""
+        statement = f"UPDATE contexts SET ({CONTEXT_COLUMNS}, checksum) = ({_CONTEXT_MARKS}) WHERE number = ?"
+        self._index.change(statement, *row, seal_context(row, record.model.digest), context)
+
+    def context_numbers(self, after: int) -> list[int]:
+        """The next rows of contexts, oldest first; an empty list at the end."""
+        return [
+            number
+            for (number,) in self._index.rows(
+                "SELECT number FROM contexts WHERE number > ? ORDER BY number LIMIT ?", after, _BATCH
+            )
+        ]
+
+    def held_vectors(self, context: int, context_id: str) -> tuple[list[DiskVectorRow], list[tuple[int, str]]]:
+        """The vectors a context holds, and number and defect of those that do not fit to what was written."""
+        columns = ", ".join(f"vectors.{column.strip()}" for column in VECTOR_COLUMNS.split(","))
+        whole, broken = [], []
+        for number, held, checksum, *row in self._index.rows(
+            f"SELECT number, holdings.checksum, vectors.checksum, {columns} FROM holdings JOIN vectors"
+            " ON vector = number WHERE context = ? ORDER BY number",
+            context,
+        ):
+            try:
+                if seal(context_id, number, checksum) != held:
+                    raise PoolError(f"vector {number} of context {context_id}: the row that connects them is damaged")
+                whole.append(self._checked(number, tuple(row), checksum))
+            except PoolError as error:
+                broken.append((number, str(error)))
+        return whole, broken
+
+    def vector_numbers(self) -> Iterator[int]:
+        """The numbers of all vectors, in batches."""
+        last = 0
+        while found := self._index.rows(
+            "SELECT number FROM vectors WHERE number > ? ORDER BY number LIMIT ?", last, _BATCH
+        ):
+            yield from (number for (number,) in found)
+            last = found[-1][0]
+
+    def drop_unheld(self) -> None:
+        """Delete connections of contexts that are gone, and vectors that no context holds."""
+        self._index.change("DELETE FROM holdings WHERE context NOT IN (SELECT number FROM contexts)")
+        self._index.change("DELETE FROM holdings WHERE vector NOT IN (SELECT number FROM vectors)")
+        unheld = self._index.rows("SELECT number FROM vectors WHERE number NOT IN (SELECT vector FROM holdings)")
+        self.drop_vectors([number for (number,) in unheld])
+
+    def drop_damaged_models(self) -> list[str]:
+        """Delete models whose rows are damaged, so that the next context of such a model writes it anew."""
+        lines = []
+        for (number,) in self._index.rows("SELECT number FROM models"):
+            try:
+                self._model(number)
+            except PoolError as error:
+                lines.append(str(error))
+                self._index.change("DELETE FROM models WHERE number = ?", number)
+        return lines
+
+    def _checked(self, number: int, row: tuple[Any, ...], checksum: bytes) -> DiskVectorRow:
+        if seal(number, *row) != checksum:
+            raise PoolError(f"vector {number}: its row is damaged")
+        return described(number, row)
+
+    def _model_number(self, model: ModelKey) -> int:
+        found = self._index.row("SELECT number FROM models WHERE digest = ?", model.digest)
+        if found:
+            return int(found[0])
+        return self._index.change("INSERT INTO models (digest, content) VALUES (?, ?)", model.digest, model.to_json())
+
+    def _model(self, number: int) -> tuple[ModelKey, bytes]:
+        if number not in self._models:
+            found = self._index.row("SELECT digest, content FROM models WHERE number = ?", number)
+            if found is None:
+                raise PoolError(f"model {number} is not in the store")
+            try:
+                model = ModelKey.from_json(found[1])
+            except ConfigurationError as error:
+                raise PoolError(f"model {number}: {error}") from error
+            if model.digest != found[0]:
+                raise PoolError(f"model {number}: its row is damaged")
+            self._models[number] = (model, bytes(found[0]))
+        return self._models[number]

@@ -1,0 +1,325 @@
+"""The disk tier: contexts that survive the process, as safetensors packs and an SQLite index (spec C3).
+
+Content is cut into segments, each stored once under its BLAKE3 digest. A save writes the segments that are new into
+one pack, syncs it, and then commits one transaction: at any moment a crash leaves the index pointing at whole packs
+only, and at most files nothing points at, which the next opening removes. Every read is checked against the digests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ams_ros.context.disk_catalog import DiskCatalog, StoredContext
+from ams_ros.context.disk_collection import collect
+from ams_ros.context.disk_errors import DamagedVectorError, DiskFullError, VectorGoneError
+from ams_ros.context.disk_index import PAGE_BYTES, DamagedIndexError
+from ams_ros.context.disk_reading import read_segments
+from ams_ros.context.disk_records import DiskReport, DiskVector, DiskVectorRow
+from ams_ros.context.disk_recovery import check_store, open_index, recover
+from ams_ros.context.disk_rows import digest, with_outcome, with_pin
+from ams_ros.context.disk_segments import SegmentPlace
+from ams_ros.context.packs import PackFolder, pack_bytes
+from ams_ros.context.records import Array, ContextOutcome, ContextRecord
+from ams_ros.context.store_lock import StoreLock
+from ams_ros.errors import ConfigurationError, PoolError
+
+__all__ = [
+    "DamagedVectorError",
+    "DiskFullError",
+    "DiskReport",
+    "DiskTier",
+    "DiskVector",
+    "DiskVectorRow",
+    "VectorGoneError",
+]
+
+INDEX_NAME = "index.sqlite"
+PACKS_NAME = "packs"
+
+
+class DiskTier:
+    """One store folder. Any thread may call any method; one process writes, any number read beside it.
+
+    damaged: how many contexts and vectors were found damaged and removed since opening, those found while opening
+    included. findings: a line for each thing that opening had to mend.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        budget_bytes: int,
+        read_only: bool = False,
+        segment_bytes: int = 65536,
+        holder: str = "ams_ros",
+    ) -> None:
+        """Open a store, creating it where it is missing unless `read_only`, and mend what a crash left.
+
+        budget_bytes: of all files of the store together, 1 MiB or more; a store that is larger already opens, and
+        takes nothing new before it has shrunk. holder: what other processes are told of the one that writes.
+        Raises PoolError when the store is in use, of a later version, or cannot be read or written.
+        """
+        if budget_bytes < 2**20:
+            raise ConfigurationError("disk budget_bytes", budget_bytes, "1048576 or more")
+        if not 1024 <= segment_bytes <= 2**24:
+            raise ConfigurationError("disk segment_bytes", segment_bytes, "1024..16777216")
+        self.folder, self.budget_bytes, self.read_only = folder, budget_bytes, read_only
+        self._segment_bytes = segment_bytes
+        self._guard = threading.RLock()
+        self._packs = PackFolder(folder / PACKS_NAME, read_only)
+        self._lock = None if read_only else StoreLock(folder, holder)
+        findings: list[str] = []
+        try:
+            self._index = open_index(folder / INDEX_NAME, read_only, findings)
+            self._catalog = DiskCatalog(self._index)
+            if not read_only:
+                findings += recover(self._index, self._catalog, self._packs)
+        except PoolError:
+            if self._lock:
+                self._lock.close()
+            raise
+        self.findings, self.damaged = tuple(findings), len(findings)
+
+    def close(self) -> None:
+        """Let go of the store; nothing else may be called afterwards."""
+        with self._guard:
+            self._index.close()
+            if self._lock:
+                self._lock.close()
+
+    @property
+    def used_bytes(self) -> int:
+        """Measured size of all files of the store."""
+        with self._guard:
+            return sum(self._packs.sizes().values()) + self._index.used_bytes()
+
+    def save(self, record: ContextRecord, vectors: Sequence[DiskVector], pinned: bool | None = None) -> tuple[int, ...]:
+        """Insert the context or change it, and add the vectors; their numbers. Durable and atomic at return.
+
+        A vector of a kind and name the context already has replaces it. pinned None keeps the pin as it is, unset for
+        a new context. Raises DiskFullError before writing anything, VectorGoneError for a number that is not on disk,
+        PoolError when the disk refuses.
+        """
+        contents = [self._cut(vector) for vector in vectors]
+        references = Counter(name for names, _ in contents for name in names)
+        offered = {name: part for names, parts in contents for name, part in zip(names, parts, strict=True)}
+        with self._guard:
+            self._writable()
+            for vector in vectors:
+                if isinstance(vector.content, int):
+                    self._catalog.vector_seal(vector.content)
+            known = self._catalog.segments.known(offered)
+            fresh = {name: part for name, part in offered.items() if name not in known}
+            sizes = {name: part.nbytes for name, part in fresh.items()}
+            self._make_room(sizes, len(references), len(vectors))
+            pack = self._packs.write(fresh) if fresh else None
+            try:
+                with self._index.transaction():
+                    self._catalog.segments.add(references, sizes, pack)
+                    numbers = self._place(record, vectors, [names for names, _ in contents], pinned)
+            except BaseException:
+                if pack and not self._catalog.segments.has_pack(pack.name):
+                    self._packs.remove(pack.name)
+                raise
+        return numbers
+
+    def contexts(self) -> Iterator[StoredContext]:
+        """All contexts, oldest first: record, pinned, vectors. Damaged ones are skipped, removed and counted.
+
+        Contexts that are added or removed meanwhile may be among them or not.
+        """
+        last = 0
+        while True:
+            with self._guard:
+                numbers = self._catalog.context_numbers(last)
+                found = [each for each in map(self._read_context, numbers) if each is not None]
+            if not numbers:
+                return
+            last = numbers[-1]
+            yield from found
+
+    def load(self, number: int) -> Array:
+        """A vector, a new array of its own that can be written to.
+
+        Raises DamagedVectorError when its bytes are not those that were saved; it is then removed. Raises
+        VectorGoneError when there is none of that number.
+        """
+        with self._guard:
+            vector, places = self._places(number)
+        for _ in range(3):
+            try:
+                content, lost = read_segments(self._packs, places)
+            except FileNotFoundError:
+                with self._guard:
+                    vector, places = self._places(number)
+                continue
+            if not lost:
+                return content.view(vector.dtype).reshape(vector.shape)
+            break
+        else:
+            lost = {place.digest for place in places}
+        self._discard([number], lost)
+        raise DamagedVectorError(f"vector {number} ({vector.kind.value} {vector.name}): its bytes on disk are damaged")
+
+    def drop_vectors(self, numbers: Iterable[int]) -> None:
+        """Remove vectors, whichever contexts hold them; numbers that are not there are passed over."""
+        with self._guard:
+            self._writable()
+            with self._index.transaction():
+                self._catalog.drop_vectors(numbers)
+
+    def remove_context(self, context_id: str) -> bool:
+        """Remove a context with the vectors no other one holds; whether it was there."""
+        with self._guard:
+            self._writable()
+            number = self._catalog.context_number(context_id)
+            if number is not None:
+                with self._index.transaction():
+                    self._catalog.remove_context(number)
+            return number is not None
+
+    def set_outcome(self, context_ids: Iterable[str], outcome: ContextOutcome) -> int:
+        """Set the outcome of contexts, durable at return; how many of them are there."""
+        return self._change(context_ids, outcome)
+
+    def set_pinned(self, context_ids: Iterable[str], pinned: bool) -> int:
+        """Pin contexts or take the pin off, durable at return; how many of them are there."""
+        return self._change(context_ids, pinned)
+
+    def collect(self) -> int:
+        """Delete packs nothing needs, rewrite those that are mostly dead; the bytes this has freed."""
+        with self._guard:
+            self._writable()
+            before = self.used_bytes
+            self.damaged += collect(self._index, self._catalog.segments, self._packs, self.budget_bytes - before)
+            return before - self.used_bytes
+
+    def verify(self) -> DiskReport:
+        """Read everything, remove what is damaged, and say what there was; a read-only store is only told about."""
+        with self._guard:
+            try:
+                self._index.check()
+            except DamagedIndexError as error:
+                return self._start_anew(str(error))
+            report = check_store(self._index, self._catalog, self._packs, not self.read_only)
+            self.damaged += len(report.damaged)
+            return report
+
+    def _start_anew(self, reason: str) -> DiskReport:
+        """Replace a database that broke under us, as opening would."""
+        if self.read_only:
+            return DiskReport(0, 0, (reason,))
+        self._index.close()
+        findings: list[str] = []
+        self._index = open_index(self.folder / INDEX_NAME, False, findings)
+        self._catalog = DiskCatalog(self._index)
+        findings += recover(self._index, self._catalog, self._packs)
+        self.damaged += len(findings)
+        return DiskReport(0, 0, tuple(findings))
+
+    def _writable(self) -> None:
+        if self.read_only:
+            raise PoolError(f"{self.folder}: this store was opened read-only")
+
+    def _cut(self, vector: DiskVector) -> tuple[list[bytes], list[memoryview]]:
+        """Digests and bytes of a vector's segments; none when it is on disk already."""
+        if isinstance(vector.content, int):
+            return [], []
+        view = vector.content.data
+        parts = [view[start : start + self._segment_bytes] for start in range(0, len(view), self._segment_bytes)]
+        return [digest(part) for part in parts], parts
+
+    def _place(
+        self,
+        record: ContextRecord,
+        vectors: Sequence[DiskVector],
+        names: Sequence[Sequence[bytes]],
+        pinned: bool | None,
+    ) -> tuple[int, ...]:
+        """The rows of a save, inside its transaction."""
+        context = self._catalog.put_context(record, pinned)
+        numbers = []
+        for vector, listed in zip(vectors, names, strict=True):
+            number = vector.content if isinstance(vector.content, int) else None
+            if number is None:
+                number = self._catalog.add_vector(vector, b"".join(listed))
+            numbers.append(number)
+            self._catalog.hold(context, record.context_id, number, self._catalog.vector_seal(number))
+        places = {(vector.kind.value, vector.name) for vector in vectors}
+        held = self._catalog.vectors_of(context)
+        replaced = [number for number, *place in held if tuple(place) in places and number not in numbers]
+        self._catalog.let_go(context, replaced)
+        return tuple(numbers)
+
+    def _make_room(self, sizes: Mapping[bytes, int], references: int, vectors: int) -> None:
+        """Raise DiskFullError unless the pack and every page the transaction can touch fit into the budget.
+
+        A commit appends each page it changed to the log, and the database grows by the new ones when the log is
+        written back, so both count: at worst two pages of the tree for each segment that is referred to.
+        """
+        pages = 32 + 6 * vectors + 2 * references
+        needed = pages * PAGE_BYTES + (pack_bytes(sizes) if sizes else 0)
+        if self.used_bytes + needed <= self.budget_bytes:
+            return
+        self._index.write_back()
+        used = self.used_bytes
+        if used + needed > self.budget_bytes:
+            raise DiskFullError(self.folder, needed, self.budget_bytes - used, self.budget_bytes)
+
+    def _read_context(self, context: int) -> StoredContext | None:
+        """A context with its vectors; None when it is gone, or damaged and now removed."""
+        try:
+            found = self._catalog.read_context(context)
+        except DamagedIndexError:
+            raise
+        except PoolError:
+            self._discard_context(context)
+            return None
+        if found is None:
+            return None
+        _, record, pinned = found
+        vectors, broken = self._catalog.held_vectors(context, record.context_id)
+        if broken:
+            self._discard([number for number, _ in broken], set())
+        return record, pinned, tuple(vectors)
+
+    def _places(self, number: int) -> tuple[DiskVectorRow, list[SegmentPlace]]:
+        try:
+            return self._catalog.places(number)
+        except DamagedVectorError:
+            self._discard([number], set())
+            raise
+
+    def _discard(self, numbers: Sequence[int], lost: set[bytes]) -> None:
+        """Remove damaged vectors and count them; remember which segments have to be written again."""
+        with self._guard:
+            self.damaged += len(numbers)
+            if not self.read_only:
+                with self._index.transaction():
+                    self._catalog.segments.lose(lost)
+                    self._catalog.drop_vectors(numbers)
+
+    def _discard_context(self, context: int) -> None:
+        self.damaged += 1
+        if not self.read_only:
+            with self._index.transaction():
+                self._catalog.remove_context(context)
+
+    def _change(self, context_ids: Iterable[str], value: ContextOutcome | bool) -> int:
+        """Change the outcome or the pin of contexts in one transaction."""
+        changed = 0
+        with self._guard:
+            self._writable()
+            with self._index.transaction():
+                for context_id in set(context_ids):
+                    number = self._catalog.context_number(context_id)
+                    found = None if number is None else self._catalog.read_context(number)
+                    if number is None or found is None:
+                        continue
+                    row, record, _ = found
+                    new = with_pin(row, value) if isinstance(value, bool) else with_outcome(row, value)
+                    self._catalog.rewrite_context(number, new, record)
+                    changed += 1
+        return changed
