@@ -29,7 +29,7 @@ def read_segments(packs: PackFolder, places: Sequence[SegmentPlace]) -> tuple[ND
         with packs.opened(name) as (file, _):
             for run in _runs(group):
                 size = sum(place.nbytes for place in run)
-                whole = _fill(file, content.data[start : start + size], run[0].position)
+                whole = fill(file, content.data[start : start + size], run[0].position)
                 for place in run:
                     if not whole or digest(content[start : start + place.nbytes]) != place.digest:
                         lost.add(place.digest)
@@ -59,7 +59,7 @@ def _runs(group: list[SegmentPlace]) -> list[list[SegmentPlace]]:
     return runs
 
 
-def _fill(file: int, target: memoryview, position: int) -> bool:
+def fill(file: int, target: memoryview, position: int) -> bool:
     """Fill `target` from a pack; False when it ends before, or when the disk cannot read that sector any more."""
     done = 0
     while done < len(target):

@@ -33,9 +33,9 @@ class DiskVector:
     def __post_init__(self) -> None:
         """Refuse what cannot be kept."""
         nbytes = check_layout(self.kind, self.dtype, self.shape)
-        if len(self.name.encode()) > MAXIMUM_NAME_BYTES:
+        if not is_vector_name(self.name):
             raise ConfigurationError(
-                f"name of vector {self.kind.value}", self.name[:80], f"at most {MAXIMUM_NAME_BYTES} bytes"
+                f"name of vector {self.kind.value}", self.name[:80], f"Unicode, at most {MAXIMUM_NAME_BYTES} bytes"
             )
         if len(self.key) not in (0, KEY_BYTES):
             raise ConfigurationError(f"key of vector {self.kind.value}", len(self.key), f"0 or {KEY_BYTES} bytes")
@@ -74,3 +74,11 @@ class DiskReport:
     contexts: int
     vectors: int
     damaged: tuple[str, ...]
+
+
+def is_vector_name(text: str) -> bool:
+    """Whether a text can name a vector: Unicode without lone surrogates, at most MAXIMUM_NAME_BYTES."""
+    try:
+        return len(text.encode()) <= MAXIMUM_NAME_BYTES
+    except UnicodeEncodeError:
+        return False

@@ -32,16 +32,13 @@ def open_index(path: Path, read_only: bool, findings: list[str]) -> DiskIndex:
 
 
 def recover(index: DiskIndex, catalog: DiskCatalog, packs: PackFolder) -> list[str]:
-    """Remove what a crash or a lost file left behind; a line for each thing that was really lost.
+    """Remove what lost or damaged files took with them; a line for each thing that was really lost.
 
-    Files without a row come from saves that were never acknowledged and go silently. Rows without their file, or
-    with a file cut short, lose the segments that are not there, and with them the vectors that list these.
+    Rows without their file, or with a file cut short, lose the segments that are not there, and with them the
+    vectors that list these.
     """
     sizes = packs.sizes()
     listed = {name: (number, nbytes) for number, name, nbytes in catalog.segments.packs()}
-    for name in sizes:
-        if is_ours(name) and name not in listed:
-            packs.remove(name)
     short = {name: number for name, (number, nbytes) in listed.items() if sizes.get(name, 0) < nbytes}
     findings = [f"pack {name} is cut short or gone" for name in short]
     with index.transaction():
@@ -53,6 +50,15 @@ def recover(index: DiskIndex, catalog: DiskCatalog, packs: PackFolder) -> list[s
             catalog.segments.forget_packs(number for name, number in short.items() if name not in sizes)
             catalog.segments.resize_packs((sizes[name], number) for name, number in short.items() if name in sizes)
     return findings
+
+
+def remove_orphans(catalog: DiskCatalog, packs: PackFolder) -> int:
+    """Delete the files of saves that were never acknowledged; how many there were."""
+    listed = {name for _, name, _ in catalog.segments.packs()}
+    orphans = [name for name in packs.sizes() if is_ours(name) and name not in listed]
+    for name in orphans:
+        packs.remove(name)
+    return len(orphans)
 
 
 def check_store(index: DiskIndex, catalog: DiskCatalog, packs: PackFolder, mend: bool) -> DiskReport:

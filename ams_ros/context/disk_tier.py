@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ams_ros.context.disk_catalog import DiskCatalog, StoredContext
 from ams_ros.context.disk_collection import collect
@@ -18,7 +19,7 @@ from ams_ros.context.disk_errors import DamagedVectorError, DiskFullError, Vecto
 from ams_ros.context.disk_index import PAGE_BYTES, DamagedIndexError
 from ams_ros.context.disk_reading import read_segments
 from ams_ros.context.disk_records import DiskReport, DiskVector, DiskVectorRow
-from ams_ros.context.disk_recovery import check_store, open_index, recover
+from ams_ros.context.disk_recovery import check_store, open_index, recover, remove_orphans
 from ams_ros.context.disk_rows import digest, with_outcome, with_pin
 from ams_ros.context.disk_segments import SegmentPlace
 from ams_ros.context.packs import PackFolder, pack_bytes
@@ -76,11 +77,15 @@ class DiskTier:
             self._catalog = DiskCatalog(self._index)
             if not read_only:
                 findings += recover(self._index, self._catalog, self._packs)
+            orphans = 0 if read_only else remove_orphans(self._catalog, self._packs)
         except PoolError:
             if self._lock:
                 self._lock.close()
             raise
-        self.findings, self.damaged = tuple(findings), len(findings)
+        self.damaged = len(findings)
+        if orphans:
+            findings.append(f"{orphans} files of saves that were never finished were removed")
+        self.findings = tuple(findings)
 
     def close(self) -> None:
         """Let go of the store; nothing else may be called afterwards."""
@@ -216,6 +221,7 @@ class DiskTier:
         self._index = open_index(self.folder / INDEX_NAME, False, findings)
         self._catalog = DiskCatalog(self._index)
         findings += recover(self._index, self._catalog, self._packs)
+        remove_orphans(self._catalog, self._packs)
         self.damaged += len(findings)
         return DiskReport(0, 0, tuple(findings))
 
@@ -270,13 +276,7 @@ class DiskTier:
 
     def _read_context(self, context: int) -> StoredContext | None:
         """A context with its vectors; None when it is gone, or damaged and now removed."""
-        try:
-            found = self._catalog.read_context(context)
-        except DamagedIndexError:
-            raise
-        except PoolError:
-            self._discard_context(context)
-            return None
+        found = self._intact(context)
         if found is None:
             return None
         _, record, pinned = found
@@ -284,6 +284,19 @@ class DiskTier:
         if broken:
             self._discard([number for number, _ in broken], set())
         return record, pinned, tuple(vectors)
+
+    def _intact(self, context: int) -> tuple[tuple[Any, ...], ContextRecord, bool] | None:
+        """Row, record and pin of a context; None when it is gone, or damaged and now removed."""
+        try:
+            return self._catalog.read_context(context)
+        except DamagedIndexError:
+            raise
+        except PoolError:
+            self.damaged += 1
+            if not self.read_only:
+                with self._index.transaction():
+                    self._catalog.remove_context(context)
+            return None
 
     def _places(self, number: int) -> tuple[DiskVectorRow, list[SegmentPlace]]:
         try:
@@ -301,25 +314,15 @@ class DiskTier:
                     self._catalog.segments.lose(lost)
                     self._catalog.drop_vectors(numbers)
 
-    def _discard_context(self, context: int) -> None:
-        self.damaged += 1
-        if not self.read_only:
-            with self._index.transaction():
-                self._catalog.remove_context(context)
-
     def _change(self, context_ids: Iterable[str], value: ContextOutcome | bool) -> int:
         """Change the outcome or the pin of contexts in one transaction."""
-        changed = 0
         with self._guard:
             self._writable()
+            numbers = [self._catalog.context_number(context_id) for context_id in set(context_ids)]
+            found = {number: self._intact(number) for number in numbers if number is not None}
+            present = {number: context for number, context in found.items() if context is not None}
             with self._index.transaction():
-                for context_id in set(context_ids):
-                    number = self._catalog.context_number(context_id)
-                    found = None if number is None else self._catalog.read_context(number)
-                    if number is None or found is None:
-                        continue
-                    row, record, _ = found
+                for number, (row, record, _) in present.items():
                     new = with_pin(row, value) if isinstance(value, bool) else with_outcome(row, value)
                     self._catalog.rewrite_context(number, new, record)
-                    changed += 1
-        return changed
+        return len(present)
