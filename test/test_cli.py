@@ -15,7 +15,7 @@ from ams_ros.cli.main import main
 from ams_ros.cli.task_report import TaskReport, TaskSettings
 from ams_ros.errors import ConfigurationError
 
-VERBS = ("up", "run", "demo", "train", "evaluate", "doctor", "bench")
+VERBS = ("up", "run", "demo", "train", "evaluate", "doctor", "pool", "bench")
 HEAVY = ("torch", "mujoco", "rclpy", "transformers", "numpy", "scipy")
 RUN_KEYS = [
     *("task", "instruction", "mode", "seed", "objects", "success", "placed", "steps", "inferences", "exceptions"),

@@ -11,6 +11,7 @@ from ams_ros.cli.demo import demo
 from ams_ros.cli.doctor import doctor
 from ams_ros.cli.evaluate import evaluate
 from ams_ros.cli.output import print_error
+from ams_ros.cli.pool import pool
 from ams_ros.cli.run import run
 from ams_ros.cli.train import train
 from ams_ros.cli.up import up
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for verb in (up, run, demo, train, evaluate, doctor):
     app.command()(verb)
+app.add_typer(pool)
 app.add_typer(bench)
 
 

@@ -48,7 +48,7 @@ class PoolWatch:
 
         def arrived() -> bool:
             looks.append(self._look())
-            return looks[-1].puts + looks[-1].refused >= arrivals
+            return bool(looks[-1].puts + looks[-1].refused >= arrivals)
 
         self._session.until(arrived, STORING_SECONDS)
         return looks[-1]

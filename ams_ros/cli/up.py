@@ -67,11 +67,14 @@ def up(
 
 def full_namespace(text: str | None) -> str | None:
     """The namespace with its leading slash; raises ConfigurationError for what ROS would not take."""
-    if text is None:
-        return None
+    return None if text is None else full_name("--namespace", text)
+
+
+def full_name(key: str, text: str) -> str:
+    """A name of ROS with its leading slash; raises ConfigurationError naming `key` for what ROS would not take."""
     parts = text.strip("/").split("/")
     if not all(part.isidentifier() and part.isascii() for part in parts):
-        raise ConfigurationError("--namespace", text, "names of letters, digits and _, joined by /, such as /ams")
+        raise ConfigurationError(key, text, "names of letters, digits and _, joined by /, such as /ams")
     return "/" + "/".join(parts)
 
 
