@@ -55,6 +55,10 @@ class AmsNode(LifecycleNode):
         """Declare the parameters and wait for transitions; raises ConfigurationError for a wrong start value."""
         super().__init__(name)
         declare(self, self.SETTINGS)
+        self.status_values: dict[str, str] = {}
+        """What ~/status says beside the message and the state; set in _setup, emptied in _teardown."""
+        self._concern, self._told_state = "", "unconfigured"
+        self._tell_lock = threading.Lock()
         self.finalized = Future()
         """Done when the node has come to its end; the result says whether everything was undone on the way."""
         self._status = self.create_publisher(DiagnosticStatus, "~/status", LATCHED)
@@ -110,6 +114,14 @@ class AmsNode(LifecycleNode):
         self.request_stop(reason)
         self.get_logger().error(reason)
         self._jobs.put(self._enter_error)
+
+    def set_concern(self, concern: str) -> None:
+        """Say on ~/status, as a warning, what is wrong without being in the way of work; empty: it is over.
+
+        Every later status repeats it until it is over. From any thread.
+        """
+        self._concern = concern
+        self._tell(DiagnosticStatus.OK, None, "" if concern else "all is well again")
 
     def end(self, reason: str) -> None:
         """Take the node to finalized from wherever it is; from any thread, returns at once."""
@@ -214,6 +226,7 @@ class AmsNode(LifecycleNode):
         if not self._begun_setup:
             return
         self._begun_setup = False
+        self._concern = ""
         threads, self._setup_threads = self._setup_threads, []
         stops = [lambda t=t: t.stop("the node is cleaned up") for t in threads]
         self._all([self._teardown, *stops, self._destroy_entities])
@@ -333,12 +346,19 @@ class AmsNode(LifecycleNode):
         known = isinstance(error, AmsError)
         self.get_logger().error(str(error) if known else "".join(traceback.format_exception(error)).rstrip())
 
-    def _tell(self, level: bytes, state: str, message: str) -> None:
-        self._status.publish(
-            DiagnosticStatus(
-                level=level,
-                name=self.get_fully_qualified_name(),
-                message=message,
-                values=[KeyValue(key="state", value=state)],
+    def _tell(self, level: bytes, state: str | None, message: str) -> None:
+        """state: None repeats the last one told, because in a transition the present one is neither here nor there."""
+        # In one go, or a status made before a concern came up could be published after it.
+        with self._tell_lock:
+            self._told_state = state = state or self._told_state
+            if self._concern and level == DiagnosticStatus.OK:
+                level, message = DiagnosticStatus.WARN, "; ".join(filter(None, (message, self._concern)))
+            values = {"state": state, **self.status_values}
+            self._status.publish(
+                DiagnosticStatus(
+                    level=level,
+                    name=self.get_fully_qualified_name(),
+                    message=message,
+                    values=[KeyValue(key=key, value=value) for key, value in values.items()],
+                )
             )
-        )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ams_ros.errors import AmsError
-from ams_ros.nodes.deferred_service import Reply, defer_replies
+from ams_ros.nodes.deferred_service import Reply, defer_replies, not_called
 from ams_ros.nodes.follow_joint_trajectory_server import FollowJointTrajectoryServer
 from ams_ros.nodes.gripper_command_server import GripperCommandServer
 from ams_ros.nodes.handoff import Handoff
@@ -81,8 +81,8 @@ class SimulatedRobotNode(AmsNode):
         loop = self._plant_thread.wait_built(_BUILD_TIMEOUT)
         self._offer_actions()
         self._plant_thread.call(lambda _: self._plant_thread.set_beats(self._beats(loop, simulated_time)))
-        defer_replies(self.create_service(ResetScene, "~/reset", _not_called), self._reset)
-        defer_replies(self.create_service(ScoreScene, "~/score", _not_called), self._score)
+        defer_replies(self.create_service(ResetScene, "~/reset", not_called), self._reset)
+        defer_replies(self.create_service(ScoreScene, "~/score", not_called), self._score)
 
     def _activate(self) -> None:
         def begin(loop: ControlLoop) -> None:
@@ -203,10 +203,6 @@ class SimulatedRobotNode(AmsNode):
             reply(response)
 
         self._plant_thread.post(score)
-
-
-def _not_called(request: Any, response: Any) -> Any:
-    raise AssertionError("replaced by defer_replies before the executor sees the service")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
