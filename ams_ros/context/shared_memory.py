@@ -68,25 +68,9 @@ class SharedArea:
 
     @classmethod
     def open(cls, name: str, nbytes: int, writable: bool = False) -> SharedArea:
-        """An area of another process of the same user; name and size may come from a message.
-
-        Raises PoolError when the name is not one of ours, the area is gone, or shorter than promised: beyond the end
-        of a file an access would kill the process.
-        """
-        _check_name(name)
-        if nbytes < 1:
-            raise PoolError(f"shared memory {name}: {nbytes} bytes promised, at least 1 expected")
-        flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NOFOLLOW | os.O_NONBLOCK
+        """Map an area of another process of the same user; raises PoolError as `open_file` does."""
+        descriptor = open_file(name, nbytes, writable)
         try:
-            descriptor = os.open(FOLDER / name, flags)
-        except OSError as error:
-            raise PoolError(f"shared memory {name} cannot be opened: {error.strerror}") from error
-        try:
-            status = os.fstat(descriptor)
-            if not _is_ours(status):
-                raise PoolError(f"shared memory {name}: not a file of this user")
-            if status.st_size < nbytes:
-                raise PoolError(f"shared memory {name}: {nbytes} bytes promised, {status.st_size} are there")
             return cls(name, descriptor, nbytes, writable, owner=False)
         except BaseException:
             os.close(descriptor)
@@ -115,6 +99,29 @@ class SharedArea:
             self._mapping.madvise(_POPULATE_WRITE)
         except OSError:  # a kernel that does not know it
             self.array[:: mmap.PAGESIZE] = 0
+
+
+def open_file(name: str, nbytes: int, writable: bool = False) -> int:
+    """A descriptor of an area of another process of the same user; name and size may come from a message.
+
+    Raises PoolError when the name is not one of ours, the area is gone, or shorter than promised: beyond the end of a
+    file an access to mapped memory would kill the process.
+    """
+    _check_name(name)
+    if nbytes < 1:
+        raise PoolError(f"shared memory {name}: {nbytes} bytes promised, at least 1 expected")
+    flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(FOLDER / name, flags)
+    except OSError as error:
+        raise PoolError(f"shared memory {name} cannot be opened: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if _is_ours(status) and status.st_size >= nbytes:
+        return descriptor
+    os.close(descriptor)
+    if not _is_ours(status):
+        raise PoolError(f"shared memory {name}: not a file of this user")
+    raise PoolError(f"shared memory {name}: {nbytes} bytes promised, {status.st_size} are there")
 
 
 def area_name(store: str, role: str) -> str:
