@@ -123,7 +123,7 @@ class ActionSlice:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """Wall time one stage of an inference took: encode, prefix, denoise or decode."""
+    """Wall time one stage of an inference took: encode, prefix, denoise or decode, and lookup for asking the pool."""
 
     stage: str
     seconds: float

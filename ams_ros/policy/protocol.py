@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ams_ros.types import ActionSlice, Float32Array, Float64Array, Observation
 
 DeviceArray = Any
-"""An array on the policy's own device (a torch tensor for pi0); opaque to everybody but the policy."""
+"""An array on the policy's own device (a torch tensor for pi0); save for its `nbytes` opaque to all but the policy."""
 
 
 @dataclass(frozen=True, slots=True)
