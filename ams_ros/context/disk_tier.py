@@ -69,6 +69,7 @@ class DiskTier:
         self.folder, self.budget_bytes, self.read_only = folder, budget_bytes, read_only
         self._segment_bytes = segment_bytes
         self._guard = threading.RLock()
+        self._closed = False
         self._packs = PackFolder(folder / PACKS_NAME, read_only)
         self._lock = None if read_only else StoreLock(folder, holder)
         findings: list[str] = []
@@ -88,8 +89,11 @@ class DiskTier:
         self.findings = tuple(findings)
 
     def close(self) -> None:
-        """Let go of the store; nothing else may be called afterwards."""
+        """Let go of the store; a second time does nothing, anything else called afterwards raises PoolError."""
         with self._guard:
+            if self._closed:
+                return
+            self._closed = True
             self._index.close()
             if self._lock:
                 self._lock.close()
