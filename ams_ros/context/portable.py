@@ -101,7 +101,6 @@ def read_contexts(path: Path) -> Iterator[PortableContext | Damaged]:
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise storage_error(path, error) from error
-    file = os.fdopen(number, "rb", buffering=0)
     try:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
@@ -109,9 +108,9 @@ def read_contexts(path: Path) -> Iterator[PortableContext | Damaged]:
         frame = read_frame(number, status.st_size)
         announced = _announced(frame)
     except (PoolError, OSError) as error:
-        file.close()
+        os.close(number)
         raise PoolError(f"{path}: {error}") from error
-    return _read(file, frame, announced)
+    return _read(os.fdopen(number, "rb", buffering=0), frame, announced)
 
 
 def _store(context: NewContext, body: IO[bytes], tensors: dict[str, PortableVector]) -> PortableLine:
