@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,8 @@ from ams_ros.errors import ConfigurationError
 Bytes = NDArray[np.uint8]
 
 
-@dataclass(slots=True)
-class _Piece:
-    """One segment on its way in. source: its address. number: the action it became, below 0 before."""
-
-    source: int
-    nbytes: int
-    digest: bytes
-    number: int = -1
+Piece = tuple[int, int, bytes]
+"""One segment on its way in: address, size, digest."""
 
 
 class HostTier:
@@ -80,16 +74,20 @@ class HostTier:
         if data.dtype != np.uint8 or data.ndim != 1 or not data.flags.c_contiguous:
             raise ValueError(f"content: {data.dtype} {data.shape}, expected one contiguous row of uint8")
         pieces, order = self._cut(data)
+        numbers = self._find(pieces)
+        fresh = [place for place, number in enumerate(numbers) if number < 0]
         try:
-            self._take_known(pieces)
-            self._add([piece for piece in pieces if piece.number < 0])
+            added = self._add([pieces[place] for place in fresh])
         except BaseException:
-            self.release([piece.number for piece in pieces if piece.number >= 0])
+            self.release([number for number in numbers if number >= 0])
             raise
-        numbers = tuple(pieces[place].number for place in order)
-        if len(order) > len(pieces):
-            self._refer_again(numbers)
-        return numbers
+        for place, number in zip(fresh, added, strict=True):
+            numbers[place] = number
+        if len(order) == len(numbers):
+            return tuple(numbers)
+        repeated = tuple(numbers[place] for place in order)
+        self._refer_again(repeated)
+        return repeated
 
     def acquire(self, numbers: Sequence[int]) -> None:
         """Refer to each action once more. Raises UnknownActionError, then for none of them."""
@@ -152,24 +150,27 @@ class HostTier:
         with self._lock:
             self._actions.check()
 
-    def _cut(self, data: Bytes) -> tuple[list[_Piece], list[int]]:
+    def _cut(self, data: Bytes) -> tuple[list[Piece], Sequence[int]]:
         """The distinct segments of `data`, and for each of its segments which of them it is."""
-        pieces: list[_Piece] = []
+        digests = fingerprint(data, self._segment_bytes, self._hash).segments
+        start, size = raw_memory.address_of(data), self._segment_bytes
+        end = start + len(data)
+        segments = list(zip(range(start, end, size), repeat(size), digests))
+        if segments:
+            source, _, digest = segments.pop()
+            segments.append((source, end - source, digest))
+        if len(set(digests)) == len(digests):
+            return segments, range(len(segments))
+        pieces: list[Piece] = []
         order: list[int] = []
         same_digest: dict[bytes, list[int]] = {}
-        source, rest = raw_memory.address_of(data), len(data)
-        for digest in fingerprint(data, self._segment_bytes, self._hash).segments:
-            nbytes = min(self._segment_bytes, rest)
-            earlier = same_digest.setdefault(digest, [])
-            for place in earlier:
-                if pieces[place].nbytes == nbytes and raw_memory.equal(pieces[place].source, source, nbytes):
-                    order.append(place)
-                    break
-            else:
-                earlier.append(len(pieces))
-                order.append(len(pieces))
-                pieces.append(_Piece(source, nbytes, digest))
-            source, rest = source + nbytes, rest - nbytes
+        for segment in segments:
+            earlier = same_digest.setdefault(segment[2], [])
+            place = next((place for place in earlier if _same(pieces[place], segment)), len(pieces))
+            if place == len(pieces):
+                earlier.append(place)
+                pieces.append(segment)
+            order.append(place)
         return pieces, order
 
     def _refer_again(self, numbers: Sequence[int]) -> None:
@@ -178,51 +179,54 @@ class HostTier:
         again.subtract(set(numbers))
         self.acquire(tuple(again.elements()))
 
-    def _take_known(self, pieces: Sequence[_Piece]) -> None:
-        """Refer to the actions that have the same content as these pieces; the others keep their number."""
+    def _find(self, pieces: Sequence[Piece]) -> list[int]:
+        """For each piece the action of the same content, referred to once more, or -1."""
         with self._lock:
-            candidates = [
-                [(number, self._address(number)) for number in self._actions.candidates(piece.digest, piece.nbytes)]
-                for piece in pieces
-            ]
-            held = [number for each in candidates for number, _ in each]
+            candidates = self._actions.candidates((digest, nbytes) for _, nbytes, digest in pieces)
+            held = [number for each in candidates for number in each]
+            if not held:
+                return [-1] * len(pieces)
             self._actions.hold(held)
+            addresses = {number: self._address(number) for number in held}
         try:
-            matches = _confirmed(pieces, candidates)
+            matches = _confirmed(pieces, candidates, addresses)
             with self._lock:
                 self._actions.acquire(number for number in matches if number >= 0)
-            for piece, number in zip(pieces, matches, strict=True):
-                piece.number = number
         finally:
             self.let_go(held)
+        return matches
 
-    def _add(self, pieces: Sequence[_Piece]) -> None:
+    def _add(self, pieces: Sequence[Piece]) -> list[int]:
         """Make actions of these pieces. Raises TierFullError, then of none of them."""
         if not pieces:
-            return
+            return []
         with self._lock:
-            numbers = self._reserve([piece.nbytes for piece in pieces])
+            numbers = self._reserve([nbytes for _, nbytes, _ in pieces])
             addresses = [self._address(number) for number in numbers]
         try:
-            for run in _merged((to, piece.source, piece.nbytes) for to, piece in zip(addresses, pieces, strict=True)):
+            for run in _merged((to, source, nbytes) for to, (source, nbytes, _) in zip(addresses, pieces, strict=True)):
                 raw_memory.copy(*run)
         except BaseException:
             with self._lock:
-                for number in numbers:
-                    self._actions.abandon(number)
+                self._actions.abandon(numbers)
             raise
         with self._lock:
-            for piece, number in zip(pieces, numbers, strict=True):
-                piece.number = self._publish(piece, number)
+            for place in self._actions.publish(numbers, [digest for _, _, digest in pieces]):
+                numbers[place] = self._publish_beside(pieces[place], numbers[place])
+        return numbers
 
-    def _publish(self, piece: _Piece, number: int) -> int:
-        """Let `number` be found, or take what another thread published since; the action the piece has become."""
-        for twin in self._actions.candidates(piece.digest, piece.nbytes):
-            if raw_memory.equal(self._address(twin), self._address(number), piece.nbytes):
+    def _publish_beside(self, piece: Piece, number: int) -> int:
+        """What becomes of `number` where its digest is taken: the action of the same content, else itself.
+
+        The digests collide, or another thread published the same content since we looked.
+        """
+        _, nbytes, digest = piece
+        for twin in self._actions.candidates(((digest, nbytes),))[0]:
+            if raw_memory.equal(self._address(twin), self._address(number), nbytes):
                 self._actions.acquire((twin,))
-                self._actions.abandon(number)
+                self._actions.abandon((number,))
                 return twin
-        self._actions.publish(number, piece.digest)
+        self._actions.publish_colliding(number, digest)
         return number
 
     def _reserve(self, sizes: Sequence[int]) -> list[int]:
@@ -245,17 +249,22 @@ class HostTier:
         return self._base + self._actions.offset(number)
 
 
-def _confirmed(pieces: Sequence[_Piece], candidates: Sequence[Sequence[tuple[int, int]]]) -> list[int]:
-    """For each piece the candidate (action, address) with the same content, or -1.
+def _same(one: Piece, other: Piece) -> bool:
+    """Whether two segments have the same content."""
+    return one[1] == other[1] and raw_memory.equal(one[0], other[0], one[1])
+
+
+def _confirmed(pieces: Sequence[Piece], candidates: Sequence[Sequence[int]], addresses: Mapping[int, int]) -> list[int]:
+    """For each piece the candidate with the same content, or -1.
 
     Digests rarely collide, so the first candidates of all pieces are compared in as few and long runs as possible.
     """
-    likely = [(each[0][1], piece.source, piece.nbytes) for piece, each in zip(pieces, candidates, strict=True) if each]
+    likely = [(addresses[each[0]], piece[0], piece[1]) for piece, each in zip(pieces, candidates, strict=True) if each]
     if all(raw_memory.equal(*run) for run in _merged(likely)):
-        return [each[0][0] if each else -1 for each in candidates]
+        return [each[0] if each else -1 for each in candidates]
     return [
-        next((number for number, address in each if raw_memory.equal(address, piece.source, piece.nbytes)), -1)
-        for piece, each in zip(pieces, candidates, strict=True)
+        next((number for number in each if raw_memory.equal(addresses[number], source, nbytes)), -1)
+        for (source, nbytes, _), each in zip(pieces, candidates, strict=True)
     ]
 
 

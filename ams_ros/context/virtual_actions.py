@@ -86,26 +86,37 @@ class VirtualActions:
             raise TierFullError(sum(map(aligned, sizes)), self._extents.free_bytes)
         return [self._new(offset, nbytes) for offset, nbytes in zip(offsets, sizes, strict=True)]
 
-    def publish(self, number: int, digest: bytes) -> None:
-        """Its content is complete: from now on it is found by its digest and no longer held for its maker."""
+    def publish(self, numbers: Sequence[int], digests: Sequence[bytes]) -> list[int]:
+        """Their content is complete: from now on each is found by its digest and no longer held for its maker.
+
+        Returns the places in the list of those whose digest is taken already; they stay unpublished.
+        """
+        refused = []
+        for place, (number, digest) in enumerate(zip(numbers, digests, strict=True)):
+            if self._first.setdefault(digest, number) == number:
+                self._digest[number] = digest
+                self._holds[number] -= 1
+            else:
+                refused.append(place)
+        return refused
+
+    def publish_colliding(self, number: int, digest: bytes) -> None:
+        """Publish an action beside others of the same digest and other content."""
+        self._colliding.setdefault(digest, []).append(number)
         self._digest[number] = digest
-        if self._first.setdefault(digest, number) != number:
-            self._colliding.setdefault(digest, []).append(number)
         self._holds[number] -= 1
 
-    def abandon(self, number: int) -> None:
-        """Give up one that was reserved and not published."""
-        self._references[number] -= 1
-        self._holds[number] -= 1
-        self._bury_unused((number,))
+    def abandon(self, numbers: Sequence[int]) -> None:
+        """Give up actions that were reserved and not published."""
+        for number in numbers:
+            self._references[number] -= 1
+            self._holds[number] -= 1
+        self._bury_unused(numbers)
 
-    def candidates(self, digest: bytes, nbytes: int) -> tuple[int, ...]:
-        """Published actions of that digest and size: the same content, unless digests collide."""
-        first = self._first.get(digest)
-        if first is None:
-            return ()
-        found = (first, *self._colliding[digest]) if digest in self._colliding else (first,)
-        return tuple(number for number in found if self._nbytes[number] == nbytes)
+    def candidates(self, wanted: Iterable[tuple[bytes, int]]) -> list[tuple[int, ...]]:
+        """For each digest and size the published actions that have both: the same content, unless digests collide."""
+        first = self._first
+        return [self._of_size(digest, nbytes) if digest in first else () for digest, nbytes in wanted]
 
     def acquire(self, numbers: Iterable[int]) -> None:
         """Refer to each once more, to one that is named twice, twice. Raises UnknownActionError, then for none."""
@@ -231,6 +242,11 @@ class VirtualActions:
         self._digest.append(b"")
         return len(self._digest) - 1
 
+    def _of_size(self, digest: bytes, nbytes: int) -> tuple[int, ...]:
+        """Published actions of a digest that there is, of that size."""
+        same = (self._first[digest], *self._colliding.get(digest, ()))
+        return tuple(number for number in same if self._nbytes[number] == nbytes)
+
     def _check_alive(self, number: int) -> None:
         """Raise UnknownActionError for an id that is not in use."""
         if not 0 <= number < len(self._nbytes) or not self._nbytes[number]:
@@ -255,13 +271,21 @@ class VirtualActions:
 
     def _bury_unused(self, numbers: Iterable[int]) -> None:
         """Free place and id of those that are neither referred to nor held."""
+        start = length = 0
         for number in dict.fromkeys(numbers):
             if self._references[number] or self._holds[number]:
                 continue
-            self._extents.free(self._offset[number], self._nbytes[number])
+            offset, size = self._offset[number], aligned(self._nbytes[number])
+            if start + length != offset:
+                if length:
+                    self._extents.free(start, length)
+                start, length = offset, 0
+            length += size
             self._nbytes[number] = 0
             self._strike(number)
             self._unused.append(number)
+        if length:
+            self._extents.free(start, length)
 
     def _strike(self, number: int) -> None:
         """Take a published action out of the index."""
