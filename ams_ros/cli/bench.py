@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ams_ros.cli.bench_reuse import bench_reuse
 from ams_ros.cli.output import console, writable_file
 from ams_ros.errors import ConfigurationError
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ams_ros.cli.graph_load import NodeLoad
 
 bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what a slice and what the graph cost here.")
+
+bench.command("reuse")(bench_reuse)
 
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.")]
 

@@ -1,0 +1,45 @@
+"""A pool, and inference that uses it, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from ams_ros.context.local_store import LocalContextStore
+from ams_ros.context.pool import ContextPool
+from ams_ros.context.pool_options import PoolOptions
+from ams_ros.context.reuse_options import ReuseOptions
+from ams_ros.context.reusing_inference import ReusingInference
+from ams_ros.policy.protocol import Policy
+
+ROBOT = "widowx_250s"
+
+
+class LocalReuse:
+    """Open while used in a `with`; without a folder nothing is kept after that."""
+
+    def __init__(self, policy: Policy, threshold: float = 0.0, folder: Path | None = None) -> None:
+        """Open the pool of that folder, or one in memory alone.
+
+        threshold: largest patch difference that passes as the same picture; 0 is exact reuse.
+        """
+        self.pool = ContextPool(PoolOptions(path=folder))
+        self._store = LocalContextStore(self.pool)
+        self.inference = ReusingInference(policy, self._store, ReuseOptions(ROBOT, approximate_threshold=threshold))
+
+    def drain(self) -> None:
+        """Wait until every inference so far is in the pool."""
+        self.inference.drain()
+        self._store.drain()
+
+    def __enter__(self) -> LocalReuse:
+        """It is open already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Store what is still queued and close."""
+        self.inference.close()
+        self._store.close()
+        self.pool.close()
