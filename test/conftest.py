@@ -43,6 +43,8 @@ def domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         os.environ["ROS_DOMAIN_ID"] = str(number)
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
         os.environ["ROS_LOG_DIR"] = str(tmp_path_factory.mktemp("ros_log"))
+        # Context pools that are not told where to keep their contexts keep them in the user's data folder.
+        os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
         yield number
         lock.close()
         return

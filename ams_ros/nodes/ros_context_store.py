@@ -16,7 +16,7 @@ from ams_ros.context.mapped_reader import MappedReader
 from ams_ros.context.parcel import ParcelWriter
 from ams_ros.context.records import ContextRecord, ModelKey, NewContext, VectorKind
 from ams_ros.context.store import FetchedContext, FetchedVector, Match, SimilarQuery
-from ams_ros.errors import AmsError, ConfigurationError, PoolError
+from ams_ros.errors import ConfigurationError, PoolError
 from ams_ros.msg import VectorInfo
 from ams_ros.nodes.pool_board import PoolBoard
 from ams_ros.nodes.pool_conversions import VectorLayout, layouts_of, outcome_of, record_of
@@ -40,7 +40,8 @@ class RosContextStore:
 
     `work` is the loop of a background thread that stores what `put` queued and watches for an absent pool to return.
     The other methods block for at most one timeout, and not at all while the pool is known to be away; they belong
-    into a thread other than the executor's, which delivers the answers.
+    into a thread other than the executor's, which delivers the answers. A pool that is there and refuses, or says of
+    its memory what cannot be, is an AmsError.
     """
 
     def __init__(self, node: Node, pool: str, timeout: float, on_change: Callable[[str], None]) -> None:
@@ -132,28 +133,28 @@ class RosContextStore:
     # Asking.
 
     def _query(self, request: Any) -> Any | None:
+        """The answer, None when the pool is away; raises PoolError with the pool's words when it refuses."""
         answer = self._link.call(self._link.query, request)
         if answer is not None and not answer.success:
-            self._log.warning(f"the context pool refused a query: {answer.message}", throttle_duration_sec=5.0)
-            return None
+            raise PoolError(f"the context pool refused a query: {answer.message}")
         return answer
 
     def _copy(self, answer: Any, vectors: Sequence[VectorInfo]) -> list[tuple[VectorLayout, FetchedVector]]:
-        """Copies of all vectors that could be read before the lease ended, which is given back."""
-        if not answer.lease:
-            return []
+        """Copies of all vectors that could be read before the lease ended, which is given back.
+
+        Raises an AmsError when what the pool says of its memory cannot be.
+        """
         copied = []
         try:
-            for layout in layouts_of(vectors, MAXIMUM_PIECES):
+            for layout in layouts_of([each for each in vectors if each.offsets], MAXIMUM_PIECES):
                 content = self._reader.read(
                     answer.memory, answer.memory_bytes, layout.pieces, layout.nbytes, answer.deadline
                 )
                 if content is not None:
                     content = content.view(layout.dtype).reshape(layout.shape)
                     copied.append((layout, FetchedVector(layout.kind, layout.name, content, layout.tier)))
-        except AmsError as error:
-            self._log.warning(f"what the context pool offered could not be read: {error}", throttle_duration_sec=5.0)
-        self._give_back(answer)
+        finally:
+            self._give_back(answer)
         return copied
 
     def _give_back(self, answer: Any) -> None:
