@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from ams_ros.context import raw_memory
 from ams_ros.context.extents import ALIGNMENT
-from ams_ros.context.hashing.protocol import SegmentHash
+from ams_ros.context.hashing.protocol import SegmentHash, as_bytes
 from ams_ros.context.shared_memory import SharedArea
-from ams_ros.context.two_phase import fingerprint
 from ams_ros.context.virtual_actions import MAXIMUM_BYTES, TierFullError, VirtualActions
 from ams_ros.errors import ConfigurationError
 
@@ -46,7 +45,7 @@ class HostTier:
         self._segment_bytes = segment_bytes
         self._memory = area.array  # keeps it mapped
         self._base = raw_memory.address_of(area.array)
-        self._actions = VirtualActions(area.nbytes)
+        self._actions = VirtualActions(area.nbytes, len(hash.digest(b"")))
         self._lock = threading.Lock()
 
     @property
@@ -152,8 +151,8 @@ class HostTier:
 
     def _cut(self, data: Bytes) -> tuple[list[Piece], Sequence[int]]:
         """The distinct segments of `data`, and for each of its segments which of them it is."""
-        digests = fingerprint(data, self._segment_bytes, self._hash).segments
-        start, size = raw_memory.address_of(data), self._segment_bytes
+        start, size, content = raw_memory.address_of(data), self._segment_bytes, as_bytes(data)
+        digests = [self._hash.digest(content[place : place + size]) for place in range(0, len(data), size)]
         end = start + len(data)
         segments = list(zip(range(start, end, size), repeat(size), digests))
         if segments:
@@ -226,7 +225,7 @@ class HostTier:
                 self._actions.acquire((twin,))
                 self._actions.abandon((number,))
                 return twin
-        self._actions.publish_colliding(number, digest)
+        self._actions.publish_beside(number, digest)
         return number
 
     def _reserve(self, sizes: Sequence[int]) -> list[int]:

@@ -24,6 +24,8 @@ class Lease:
 class LeaseTable:
     """Who may still be reading what. The holder of the table lets go what `release` and `expired` return, each once.
 
+    What the ids stand for is the holder's business.
+
     May be used from any thread. Numbers start at random, so that one of an earlier process is not taken for ours.
     """
 
@@ -40,9 +42,9 @@ class LeaseTable:
         return len(self._ids)
 
     def grant(self, ids: Sequence[int], seconds: float) -> Lease:
-        """A lease on at least one action. seconds: above 0 and finite; raises ConfigurationError otherwise."""
+        """A lease on at least one id. seconds: above 0 and finite; raises ConfigurationError otherwise."""
         if not ids:
-            raise ConfigurationError("lease", ids, "at least one action")
+            raise ConfigurationError("lease", ids, "at least one id")
         if not (math.isfinite(seconds) and seconds > 0.0):
             raise ConfigurationError("lease_seconds", seconds, "above 0 s")
         with self._lock:
@@ -52,15 +54,15 @@ class LeaseTable:
             heapq.heappush(self._deadlines, (lease.deadline, lease.number))
         return lease
 
-    def release(self, number: int) -> tuple[int, ...]:
-        """End a lease early: the actions to let go; empty when it has ended already or there never was one."""
+    def release(self, number: int) -> tuple[int, ...] | None:
+        """End a lease early: the ids to let go; None when it has ended already or there never was one."""
         with self._lock:
-            ids = self._ids.pop(number, ())
+            ids = self._ids.pop(number, None)
             self._strike_ended()
         return ids
 
     def expired(self, now: float | None = None) -> tuple[int, ...]:
-        """End all leases whose deadline has passed: the actions to let go, each as often as it was leased."""
+        """End all leases whose deadline has passed: the ids to let go, each as often as it was leased."""
         with self._lock:
             now = self._clock() if now is None else now
             ids: list[int] = []
@@ -69,7 +71,7 @@ class LeaseTable:
         return tuple(ids)
 
     def end_all(self) -> tuple[int, ...]:
-        """End every lease, for when the memory goes away as a whole: the actions to let go."""
+        """End every lease, for when the memory goes away as a whole: the ids to let go."""
         return self.expired(math.inf)
 
     def _strike_ended(self) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ams_ros.context.digest_table import DigestTable
 from ams_ros.context.extents import FreeExtents, aligned
 from ams_ros.errors import PoolError
 
@@ -45,22 +46,21 @@ class Move:
 
 
 class VirtualActions:
-    """Places, reference counts, holds and digests of the actions, by id, in columns (about 20 bytes an action).
+    """Places, reference counts, holds and digests of the actions, by id, in columns (about 60 bytes an action).
 
     Invariants: an action lives while it is referred to or held, and only then does it occupy its place and its id.
     It is found by digest from `publish` until it dies. Nothing held moves. The places of the living and the free
     extents together are the area.
     """
 
-    def __init__(self, capacity: int) -> None:
-        """capacity: bytes of the area."""
+    def __init__(self, capacity: int, digest_bytes: int) -> None:
+        """capacity: bytes of the area. digest_bytes: length of every digest, at least 8."""
         self._extents = FreeExtents(capacity)
         self._offset, self._nbytes = array("q"), array("i")
         self._references, self._holds = array("i"), array("i")
-        self._digest: list[bytes] = []
-        self._unused: list[int] = []
-        self._first: dict[bytes, int] = {}
-        self._colliding: dict[bytes, list[int]] = {}
+        self._published = bytearray()
+        self._unused = array("i")
+        self._table = DigestTable(digest_bytes)
 
     def __len__(self) -> int:
         """How many are alive."""
@@ -93,17 +93,17 @@ class VirtualActions:
         """
         refused = []
         for place, (number, digest) in enumerate(zip(numbers, digests, strict=True)):
-            if self._first.setdefault(digest, number) == number:
-                self._digest[number] = digest
+            if self._table.add(number, digest):
+                self._published[number] = True
                 self._holds[number] -= 1
             else:
                 refused.append(place)
         return refused
 
-    def publish_colliding(self, number: int, digest: bytes) -> None:
+    def publish_beside(self, number: int, digest: bytes) -> None:
         """Publish an action beside others of the same digest and other content."""
-        self._colliding.setdefault(digest, []).append(number)
-        self._digest[number] = digest
+        self._table.add(number, digest, beside=True)
+        self._published[number] = True
         self._holds[number] -= 1
 
     def abandon(self, numbers: Sequence[int]) -> None:
@@ -115,8 +115,10 @@ class VirtualActions:
 
     def candidates(self, wanted: Iterable[tuple[bytes, int]]) -> list[tuple[int, ...]]:
         """For each digest and size the published actions that have both: the same content, unless digests collide."""
-        first = self._first
-        return [self._of_size(digest, nbytes) if digest in first else () for digest, nbytes in wanted]
+        sizes = self._nbytes
+        return [
+            tuple(number for number in self._table.find(digest) if sizes[number] == nbytes) for digest, nbytes in wanted
+        ]
 
     def acquire(self, numbers: Iterable[int]) -> None:
         """Refer to each once more, to one that is named twice, twice. Raises UnknownActionError, then for none."""
@@ -198,12 +200,7 @@ class VirtualActions:
             taken = self._references[number] + self._holds[number]
             assert bool(taken) == bool(nbytes), f"action {number} has {nbytes} bytes and is taken {taken} times"
             assert self._references[number] >= 0 <= self._holds[number], f"action {number} was given back too often"
-        found = [*self._first.values(), *(number for many in self._colliding.values() for number in many)]
-        assert sorted(found) == [number for number, digest in enumerate(self._digest) if digest], (
-            "index and table differ"
-        )
-        assert all(self._digest[number] == digest for digest, number in self._first.items())
-        assert all(self._digest[number] == digest for digest, many in self._colliding.items() for number in many)
+        self._table.check([number for number, published in enumerate(self._published) if published])
 
     def _living(self) -> Iterator[int]:
         """Ids in use."""
@@ -239,13 +236,8 @@ class VirtualActions:
             return number
         for column, value in ((self._offset, offset), (self._nbytes, nbytes), (self._references, 1), (self._holds, 1)):
             column.append(value)
-        self._digest.append(b"")
-        return len(self._digest) - 1
-
-    def _of_size(self, digest: bytes, nbytes: int) -> tuple[int, ...]:
-        """Published actions of a digest that there is, of that size."""
-        same = (self._first[digest], *self._colliding.get(digest, ()))
-        return tuple(number for number in same if self._nbytes[number] == nbytes)
+        self._published.append(False)
+        return len(self._published) - 1
 
     def _check_alive(self, number: int) -> None:
         """Raise UnknownActionError for an id that is not in use."""
@@ -282,26 +274,12 @@ class VirtualActions:
                 start, length = offset, 0
             length += size
             self._nbytes[number] = 0
-            self._strike(number)
+            if self._published[number]:
+                self._table.remove(number)
+                self._published[number] = False
             self._unused.append(number)
         if length:
             self._extents.free(start, length)
-
-    def _strike(self, number: int) -> None:
-        """Take a published action out of the index."""
-        digest, self._digest[number] = self._digest[number], b""
-        if not digest:
-            return
-        colliding = self._colliding.get(digest)
-        if colliding is None:
-            del self._first[digest]
-            return
-        if self._first[digest] == number:
-            self._first[digest] = colliding.pop(0)
-        else:
-            colliding.remove(number)
-        if not colliding:
-            del self._colliding[digest]
 
 
 def _add_move(moves: list[Move], move: Move) -> None:
