@@ -189,20 +189,21 @@ def test_a_graph_that_grew_one_by_one_across_the_limit_misses_few_at_every_stage
             assert recall(index, held, episodes(30, seed=2)) >= 0.95
 
 
-def test_a_graph_misses_few_after_most_of_its_contexts_were_replaced():
-    """usearch's own removal fails this: it gives places of removed vectors to new ones and keeps their old links."""
-    embeddings = episodes(9000)
-    index = filled(embeddings[:3000], exact_limit=500)
-    held = dict(enumerate(embeddings[:3000]))
+def test_contexts_that_stay_are_still_found_after_most_others_were_replaced():
+    """usearch's own removal fails this with a recall of 0.4: new vectors take the places that led to those who stay."""
     rng = np.random.default_rng(0)
-    for number in range(3000, 9000):
-        gone = int(rng.choice(list(held))) if number % 7 == 0 else min(held)
-        index.remove(gone)
-        del held[gone]
+    centres = 2 * rng.standard_normal(128) + rng.standard_normal((500, 1, 128))
+    embeddings = units((centres + 0.15 * rng.standard_normal((500, 20, 128)).cumsum(axis=1)).reshape(-1, 128))
+    index = filled(embeddings[:6000], exact_limit=500)
+    gone = rng.permutation(6000)[:4000].tolist()
+    for number in gone:
+        index.remove(number)
+    for number in range(6000, 10_000):
         index.add(number, MODEL, "stack", UNKNOWN, embeddings[number])
-        held[number] = embeddings[number]
-    assert len(index) == 3000
-    assert recall(index, held, episodes(100, seed=3)) >= 0.95
+    held = {number: embeddings[number] for number in {*range(10_000)} - {*gone}}
+    stayed = units(embeddings[sorted(held)[:100]] + 0.002 * rng.standard_normal((100, 128)))
+    assert recall(index, held, stayed) >= 0.95
+    assert recall(index, held, embeddings[6000:6100]) >= 0.95
 
 
 def test_slots_given_up_are_used_again_so_that_replacing_contexts_needs_no_more_memory():

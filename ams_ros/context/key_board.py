@@ -28,6 +28,8 @@ _EMPTY = bytes(PREFIX_BYTES)
 _LONGEST_RUN = 4096
 """Places a reader looks at before it answers "maybe"; runs are far shorter unless the memory is damaged."""
 
+_OVERWRITTEN = "key board: no empty place is left, somebody else has written to its memory"
+
 SharedBuffer = bytearray | memoryview | mmap.mmap
 
 
@@ -140,7 +142,7 @@ class KeyBoard(KeyBoardReader):
             found = self._read(place)
             if found in (prefix, _EMPTY):
                 return place, found == prefix
-        raise PoolError("key board: no empty place is left, somebody else has written to its memory")
+        raise PoolError(_OVERWRITTEN)
 
     def _close_gap(self, hole: int) -> None:
         """Empty a place and move back what would no longer be reached over it (Knuth, volume 3, algorithm 6.4 R)."""
@@ -154,6 +156,7 @@ class KeyBoard(KeyBoardReader):
             if (place - self._home(prefix)) % self._capacity >= (place - gap) % self._capacity:
                 self._write(gap, prefix)
                 gap = place
+        raise PoolError(_OVERWRITTEN)
 
     def _write(self, place: int, prefix: bytes) -> None:
         start = HEADER_BYTES + place * PREFIX_BYTES

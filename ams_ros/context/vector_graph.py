@@ -1,8 +1,9 @@
 """The vector index for many contexts: a navigable graph over rows that lie elsewhere.
 
 usearch (https://github.com/unum-cloud/USearch), HNSW of Malkov and Yashunin 2016 (https://arxiv.org/abs/1603.09320).
-Nothing is ever removed from a graph: usearch 2.26 gives the place of a removed vector to the next one added and keeps
-the old links to it. Measured after replacing two thirds of 20,000 vectors so: recall at 5 falls from 0.98 to 0.31
+Nothing is ever removed from a graph: usearch 2.26 gives the place of a removed vector to the next one added while other
+vectors still link to it. Measured with 20,000 vectors in separate clusters, two thirds of them removed and as many
+others added: recall at 5 for those left fell from 0.99 to 0.3; without removing it stays at 0.99
 (https://github.com/unum-cloud/USearch/issues/399 is of that kind). Who searches leaves out slots that belong to nobody.
 """
 
