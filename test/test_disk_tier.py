@@ -113,6 +113,24 @@ def test_a_number_is_never_given_to_another_vector(store):
     assert [len(rows) for _, _, rows in store.contexts()] == [1]
 
 
+def test_many_contexts_are_saved_in_one_pack_all_or_none(store):
+    items = [(record(f"c{n}"), [vector(VectorKind.PREFIX, n // 2, 5000)], n == 0) for n in range(6)]
+    numbers = store.save_many(items)
+    assert len(pack_files(store)) == 1
+    for seed, (number,) in enumerate(numbers):
+        assert np.array_equal(store.load(number), content(seed // 2, 5000))
+    assert [pinned for _, pinned, _ in store.contexts()] == [True] + [False] * 5
+    gone = replace(vector(VectorKind.PREFIX, 1, 5000), content=999)
+    with pytest.raises(VectorGoneError):
+        store.save_many([(record("d0"), [vector(VectorKind.PREFIX, 77, 5000)], None), (record("d1"), [gone], None)])
+    large = [(record(f"e{n}"), [vector(VectorKind.PREFIX, 50 + n, 40 * MEGABYTE)], None) for n in range(2)]
+    with pytest.raises(DiskFullError):
+        store.save_many(large)
+    assert store.save_many([]) == ()
+    assert len(list(store.contexts())) == 6
+    assert len(pack_files(store)) == 1
+
+
 def test_pins_are_set_and_taken_off(store):
     store.save(record("a"), [])
     assert store.set_pinned(["a"], True) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -239,6 +240,80 @@ def test_a_database_that_is_none_is_set_aside_reported_and_started_anew(tmp_path
     tier = DiskTier(tmp_path / "store", BUDGET)
     assert [context.context_id for context, _, _ in tier.contexts()] == ["b"]
     assert tier.findings == ()
+    tier.close()
+
+
+def test_damage_in_the_names_of_the_databases_own_tables_is_no_crash_either(tmp_path):
+    DiskTier(tmp_path / "store", BUDGET).close()
+    path = tmp_path / "store" / "index.sqlite"
+    path.write_bytes(path.read_bytes().replace(b"indexholdersholdings", b"indexhold\xecrsholdings"))
+    with pytest.raises(PoolError, match=str(path)):
+        DiskTier(tmp_path / "store", BUDGET, read_only=True)
+    tier = DiskTier(tmp_path / "store", BUDGET)
+    assert "kept as index.sqlite.damaged" in tier.findings[0]
+    tier.close()
+
+
+def changed_by_hand(folder: Path, *statements: str) -> DiskTier:
+    """A store some of whose rows are no longer those that were written, in a database that is whole."""
+    database = sqlite3.connect(folder / "index.sqlite")
+    for statement in statements:
+        assert database.execute(statement).rowcount > 0
+    database.commit()
+    database.close()
+    return DiskTier(folder, BUDGET)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("UPDATE vectors SET cost = 7.0 WHERE number = 1",),
+        ("UPDATE vectors SET name = 'wrist' WHERE number = 1",),
+        ("UPDATE vectors SET segments = (SELECT segments FROM vectors WHERE number = 3) WHERE number = 1",),
+        ("UPDATE holdings SET vector = 99 WHERE vector = 1", "UPDATE vectors SET number = 99 WHERE number = 1"),
+        ("UPDATE holdings SET context = 9 WHERE context = 1", "UPDATE holdings SET context = 1 WHERE context = 2"),
+        ("UPDATE models SET content = replace(content, 'widowx250', 'widowx251')",),
+        ("UPDATE contexts SET outcome = 'succeeded' WHERE number = 1",),
+        ("UPDATE contexts SET pinned = 1 WHERE number = 1",),
+        ("UPDATE contexts SET model = 77 WHERE number = 1",),
+        ("UPDATE segments SET position = position + 1",),
+        ("UPDATE segments SET position = 1 << 60",),
+        ("UPDATE segments SET position = -1",),
+        ("UPDATE segments SET nbytes = 1 << 60",),
+        ("UPDATE segments SET nbytes = 1 << 40 WHERE nbytes = 9000", "UPDATE vectors SET shape = '[1099511627776]'"),
+        ("UPDATE packs SET name = '../index.sqlite' WHERE number = 1",),
+    ],
+)
+def test_rows_that_are_not_those_that_were_written_are_not_believed(tmp_path, statements):
+    tier = DiskTier(tmp_path / "store", BUDGET)
+    for number in (0, 2, 3):
+        tier.save(record(f"c{number}"), expected_vectors(number), pinned=False)
+    tier.close()
+    tier = changed_by_hand(tmp_path / "store", *statements)
+    whole = everything_returned_is_right(tier)
+    report = tier.verify()
+    assert whole < 6
+    assert tier.damaged > 0
+    assert report.vectors <= whole
+    assert tier.verify().damaged == ()
+    tier.close()
+
+
+def test_a_save_brings_back_the_damaged_segment_that_another_vector_lists_too(tmp_path):
+    tier = DiskTier(tmp_path / "store", BUDGET)
+    shared = vector(VectorKind.PREFIX, 1, 50_000)
+    (first,) = tier.save(record("a"), [shared])
+    (second,) = tier.save(record("b"), [shared])
+    (pack,) = (tmp_path / "store" / "packs").iterdir()
+    pack.write_bytes(pack.read_bytes()[:-1] + b"?")
+    with pytest.raises(DamagedVectorError):
+        tier.load(first)
+    (third,) = tier.save(record("c"), [shared])
+    assert np.array_equal(tier.load(third), shared.content)
+    assert np.array_equal(tier.load(second), shared.content)
+    tier.remove_context("c")
+    tier.collect()
+    assert np.array_equal(tier.load(second), shared.content)
     tier.close()
 
 

@@ -190,12 +190,18 @@ class DiskCatalog:
             yield from (number for (number,) in found)
             last = found[-1][0]
 
-    def drop_unheld(self) -> None:
-        """Delete connections of contexts that are gone, and vectors that no context holds."""
+    def unheld(self) -> list[int]:
+        """Numbers of vectors that no context holds, which only damage can bring about."""
+        statement = (
+            "SELECT number FROM vectors WHERE number NOT IN (SELECT vector FROM holdings"
+            " WHERE context IN (SELECT number FROM contexts))"
+        )
+        return [number for (number,) in self._index.rows(statement)]
+
+    def drop_loose_ends(self) -> None:
+        """Delete connections of contexts and vectors that are not there."""
         self._index.change("DELETE FROM holdings WHERE context NOT IN (SELECT number FROM contexts)")
         self._index.change("DELETE FROM holdings WHERE vector NOT IN (SELECT number FROM vectors)")
-        unheld = self._index.rows("SELECT number FROM vectors WHERE number NOT IN (SELECT vector FROM holdings)")
-        self.drop_vectors([number for (number,) in unheld])
 
     def drop_damaged_models(self) -> list[str]:
         """Delete models whose rows are damaged, so that the next context of such a model writes it anew."""

@@ -189,8 +189,9 @@ class DiskIndex:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            damaged = type(error) is sqlite3.DatabaseError
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # SQLite's complaint about a damaged schema quotes from it, and Python fails to decode the quotation.
+            damaged = type(error) in (sqlite3.DatabaseError, UnicodeDecodeError)
             mend = "" if damaged else "; see that the disk has room and that this user may write there"
             raise (DamagedIndexError if damaged else PoolError)(f"{self.path}: {error}{mend}") from error
 

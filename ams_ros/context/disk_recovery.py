@@ -74,14 +74,15 @@ def check_store(index: DiskIndex, catalog: DiskCatalog, packs: PackFolder, mend:
         if any(place.digest in lost for place in places):
             broken[number] = f"vector {number} ({vector.kind.value} {vector.name}): its bytes on disk are damaged"
     contexts, damaged_contexts = _check_contexts(catalog, broken)
-    vectors = sum(1 for _ in catalog.vector_numbers()) - len(broken)
+    broken |= {number: f"vector {number}: no context holds it" for number in catalog.unheld() if number not in broken}
+    vectors = sum(number not in broken for number in catalog.vector_numbers())
     if mend:
         with index.transaction():
             catalog.segments.lose(lost)
             catalog.drop_vectors(broken)
             for number in damaged_contexts:
                 catalog.remove_context(number)
-            catalog.drop_unheld()
+            catalog.drop_loose_ends()
             catalog.segments.recount()
     return DiskReport(contexts, vectors, (*damaged_contexts.values(), *broken.values()))
 

@@ -41,6 +41,10 @@ INDEX_NAME = "index.sqlite"
 PACKS_NAME = "packs"
 
 
+Save = tuple[ContextRecord, Sequence[DiskVector], bool | None]
+"""A context to be saved: its record, its vectors, its pin (None keeps what is set)."""
+
+
 class DiskTier:
     """One store folder. Any thread may call any method; one process writes, any number read beside it.
 
@@ -111,23 +115,28 @@ class DiskTier:
         a new context. Raises DiskFullError before writing anything, VectorGoneError for a number that is not on disk,
         PoolError when the disk refuses.
         """
-        contents = [self._cut(vector) for vector in vectors]
-        references = Counter(name for names, _ in contents for name in names)
-        offered = {name: part for names, parts in contents for name, part in zip(names, parts, strict=True)}
+        return self.save_many([(record, vectors, pinned)])[0]
+
+    def save_many(self, items: Sequence[Save]) -> tuple[tuple[int, ...], ...]:
+        """The same for many contexts, in one pack and one transaction: all of them are saved or none."""
+        offered: dict[bytes, memoryview] = {}
+        references: Counter[bytes] = Counter()
+        names = [[self._cut(vector, references, offered) for vector in vectors] for _, vectors, _ in items]
         with self._guard:
             self._writable()
-            for vector in vectors:
-                if isinstance(vector.content, int):
-                    self._catalog.vector_seal(vector.content)
+            for number in {
+                each.content for _, vectors, _ in items for each in vectors if isinstance(each.content, int)
+            }:
+                self._catalog.vector_seal(number)
             known = self._catalog.segments.known(offered)
             fresh = {name: part for name, part in offered.items() if name not in known}
             sizes = {name: part.nbytes for name, part in fresh.items()}
-            self._make_room(sizes, len(references), len(vectors))
+            self._make_room(sizes, len(references), items)
             pack = self._packs.write(fresh) if fresh else None
             try:
                 with self._index.transaction():
                     self._catalog.segments.add(references, sizes, pack)
-                    numbers = self._place(record, vectors, [names for names, _ in contents], pinned)
+                    numbers = tuple(self._place(*item, listed) for item, listed in zip(items, names, strict=True))
             except BaseException:
                 if pack and not self._catalog.segments.has_pack(pack.name):
                     self._packs.remove(pack.name)
@@ -233,28 +242,31 @@ class DiskTier:
         if self.read_only:
             raise PoolError(f"{self.folder}: this store was opened read-only")
 
-    def _cut(self, vector: DiskVector) -> tuple[list[bytes], list[memoryview]]:
-        """Digests and bytes of a vector's segments; none when it is on disk already."""
+    def _cut(self, vector: DiskVector, references: Counter[bytes], offered: dict[bytes, memoryview]) -> bytes:
+        """Digests of a vector's segments one after the other, counted and offered; none when it is on disk already."""
         if isinstance(vector.content, int):
-            return [], []
+            return b""
         view = vector.content.data
         parts = [view[start : start + self._segment_bytes] for start in range(0, len(view), self._segment_bytes)]
-        return [digest(part) for part in parts], parts
+        names = [digest(part) for part in parts]
+        references.update(names)
+        offered.update(zip(names, parts, strict=True))
+        return b"".join(names)
 
     def _place(
         self,
         record: ContextRecord,
         vectors: Sequence[DiskVector],
-        names: Sequence[Sequence[bytes]],
         pinned: bool | None,
+        names: Sequence[bytes],
     ) -> tuple[int, ...]:
-        """The rows of a save, inside its transaction."""
+        """The rows of one context, inside the transaction; names: the digests each vector lists."""
         context = self._catalog.put_context(record, pinned)
         numbers = []
         for vector, listed in zip(vectors, names, strict=True):
             number = vector.content if isinstance(vector.content, int) else None
             if number is None:
-                number = self._catalog.add_vector(vector, b"".join(listed))
+                number = self._catalog.add_vector(vector, listed)
             numbers.append(number)
             self._catalog.hold(context, record.context_id, number, self._catalog.vector_seal(number))
         places = {(vector.kind.value, vector.name) for vector in vectors}
@@ -263,13 +275,13 @@ class DiskTier:
         self._catalog.let_go(context, replaced)
         return tuple(numbers)
 
-    def _make_room(self, sizes: Mapping[bytes, int], references: int, vectors: int) -> None:
+    def _make_room(self, sizes: Mapping[bytes, int], references: int, items: Sequence[Save]) -> None:
         """Raise DiskFullError unless the pack and every page the transaction can touch fit into the budget.
 
         A commit appends each page it changed to the log, and the database grows by the new ones when the log is
         written back, so both count: at worst two pages of the tree for each segment that is referred to.
         """
-        pages = 32 + 6 * vectors + 2 * references
+        pages = 20 + 12 * len(items) + 6 * sum(len(vectors) for _, vectors, _ in items) + 2 * references
         needed = pages * PAGE_BYTES + (pack_bytes(sizes) if sizes else 0)
         if self.used_bytes + needed <= self.budget_bytes:
             return

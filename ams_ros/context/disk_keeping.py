@@ -1,0 +1,177 @@
+"""Between the books and the disk tier: what is written, what is read back, and who makes room there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ams_ros.context.books import Books
+from ams_ros.context.context_order import FIRST_TO_GO
+from ams_ros.context.context_removal import ContextRemoval
+from ams_ros.context.context_table import ContextEntry
+from ams_ros.context.disk_errors import DamagedVectorError, DiskFullError, VectorGoneError
+from ams_ros.context.disk_records import DiskVector
+from ams_ros.context.disk_tier import DiskTier
+from ams_ros.context.pool_options import PoolOptions
+from ams_ros.context.records import Array, ContextOutcome
+
+_SHARE_TO_FREE = 64
+"""Room on a full disk is made in portions of at least this share of the budget: each costs rewriting of packs."""
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What of a context is to be written: numbers of its vectors, and what the disk tier is given."""
+
+    numbers: list[int]
+    vectors: list[DiskVector]
+
+
+class DiskKeeping:
+    """Writes contexts to disk and reads vectors back. Called by one thread at a time (the pool's work lock)."""
+
+    def __init__(self, books: Books, disk: DiskTier, removal: ContextRemoval, options: PoolOptions) -> None:
+        """Over an open store."""
+        self._books, self._disk, self._removal, self._options = books, disk, removal, options
+
+    def worth_keeping(self, number: int) -> bool:
+        """Whether to have it from disk would beat computing it again, or it cannot be computed again."""
+        layout = self._books.vectors.layout(number)
+        pinned = self._books.vectors.pins[number] > 0
+        saved = self._books.vectors.cost[number] - self._options.read_time(layout.nbytes)
+        return pinned or not layout.kind.recomputable or saved > 0.0
+
+    def save(
+        self,
+        entry: ContextEntry,
+        whole: bool = False,
+        outcome: ContextOutcome | None = None,
+        pinned: bool | None = None,
+    ) -> None:
+        """Write a context with its vectors that are in the host tier: all of them when `whole`, else those worth it.
+
+        outcome, pinned: to be written instead of what the entry says. What is on disk is only referred to. Durable at
+        return. Raises DiskFullError, PoolError; then nothing was written and nothing is changed.
+        """
+        while True:
+            plan = self._plan(entry, whole)
+            record = entry.record if outcome is None else replace(entry.record, outcome=outcome)
+            try:
+                numbers = self._disk.save(record, plan.vectors, entry.pinned if pinned is None else pinned)
+            except VectorGoneError as error:
+                self._lose(error.number)
+                continue
+            break
+        with self._books.lock:
+            entry.saved = True
+            for number, disk in zip(plan.numbers, numbers, strict=True):
+                self._books.hold_on_disk(number, entry, disk)
+
+    def save_making_room(self, entry: ContextEntry, whole: bool = False, outcome: ContextOutcome | None = None) -> None:
+        """As `save`; where the disk is full, whole contexts that are worth less go, pinned ones never.
+
+        Raises DiskFullError when nothing more can go.
+        """
+        while True:
+            try:
+                self.save(entry, whole, outcome)
+            except DiskFullError as full:
+                if not self._free(full.needed, entry, outcome or entry.outcome):
+                    raise
+            else:
+                return
+
+    def load(self, number: int) -> Array | None:
+        """A vector's bytes as they were put; None when they are damaged or gone, and then it is forgotten."""
+        with self._books.lock:
+            disk, layout = self._books.vectors.disk[number], self._books.vectors.layout(number)
+        if not disk:
+            return None
+        try:
+            array = self._disk.load(disk)
+        except (DamagedVectorError, VectorGoneError):
+            self._lose(disk)
+            return None
+        if (array.dtype.name, array.shape) != (layout.dtype, layout.shape):
+            self._disk.drop_vectors([disk])
+            self._lose(disk)
+            return None
+        return array
+
+    def _plan(self, entry: ContextEntry, whole: bool) -> _Plan:
+        """What `save` has to write, with the bytes; those are held while they are copied."""
+        books, plan = self._books, _Plan([], [])
+        with books.lock:
+            wanted = [
+                number
+                for place, number in enumerate(entry.vectors)
+                if not entry.held >> place & 1
+                and (books.vectors.disk[number] or books.vectors.in_host(number))
+                and (whole or books.vectors.disk[number] or self.worth_keeping(number))
+            ]
+            fresh = [number for number in wanted if not books.vectors.disk[number]]
+            for number in fresh:
+                books.begin_use(number)
+        try:
+            for number in wanted:
+                plan.numbers.append(number)
+                plan.vectors.append(self._disk_vector(number))
+        finally:
+            with books.lock:
+                for number in fresh:
+                    books.end_use(number)
+        return plan
+
+    def _disk_vector(self, number: int) -> DiskVector:
+        table = self._books.vectors
+        layout, content = table.layout(number), int(table.disk[number])
+        described = (layout.kind, layout.name, table.keys[number], layout.dtype, layout.shape, table.cost[number])
+        if content:
+            return DiskVector(*described, content)
+        loaded = np.empty(layout.nbytes, np.uint8)
+        self._books.host.load(table.actions(number), loaded)
+        return DiskVector(*described, loaded)
+
+    def _free(self, needed: int, saving: ContextEntry, outcome: ContextOutcome) -> bool:
+        """Make room on disk for a context of that outcome; whether there may be more of it now."""
+        before = self._disk.used_bytes
+        self._disk.collect()
+        freed = before - self._disk.used_bytes
+        target = max(needed, self._disk.budget_bytes // _SHARE_TO_FREE)
+        gone = self._less_worth(saving, outcome, target - freed)
+        for entry in gone:
+            self._removal.remove(entry)
+        with self._books.lock:
+            self._books.counts.evictions += len(gone)
+        if gone:
+            self._disk.collect()
+        return bool(gone) or freed > 0
+
+    def _less_worth(self, saving: ContextEntry, outcome: ContextOutcome, nbytes: int) -> list[ContextEntry]:
+        """Contexts on disk that go before the one to be saved, until they hold that many bytes."""
+        books, chosen, total = self._books, [], 0
+        rank = len(FIRST_TO_GO) if saving.pinned else FIRST_TO_GO.index(outcome)
+        with books.lock:
+            for number in books.order.first_to_go():
+                entry = books.contexts.numbered(number)
+                assert entry is not None
+                if total >= nbytes or FIRST_TO_GO.index(entry.outcome) > rank:
+                    break
+                if entry.saved and not entry.pinned and entry is not saving:
+                    chosen.append(entry)
+                    total += sum(
+                        books.vectors.layout(each).nbytes for each in entry.vectors if books.holds(entry, each)
+                    )
+        return chosen
+
+    def _lose(self, disk: int) -> None:
+        """A vector's bytes on disk are damaged or gone: where they are in the host tier too, nothing else is lost."""
+        books = self._books
+        with books.lock:
+            for number in list(books.vectors):
+                if books.vectors.disk[number] == disk:
+                    if books.vectors.in_host(number):
+                        books.set_disk(number, 0)
+                    else:
+                        books.forget(number)
