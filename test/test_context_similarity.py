@@ -157,6 +157,13 @@ def test_a_number_that_is_not_held_can_neither_be_removed_nor_moved():
         index.remove(4)
     with pytest.raises(ConfigurationError, match="number: got 4"):
         index.move(4, FAILED)
+    index.add(5, MODEL, "stack", UNKNOWN, random_units(1)[0])
+    for number in (-1, 4, 6):
+        with pytest.raises(ConfigurationError, match=f"number: got {number}"):
+            index.remove(number)
+    for number in (-1, 2**31):
+        with pytest.raises(ConfigurationError, match=f"number: got {number}"):
+            index.add(number, MODEL, "stack", UNKNOWN, random_units(1)[0])
 
 
 def test_wrong_sizes_are_refused():

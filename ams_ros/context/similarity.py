@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -12,7 +14,10 @@ from ams_ros.context.vector_partition import VectorPartition
 from ams_ros.errors import ConfigurationError
 from ams_ros.types import Float32Array
 
+MAXIMUM_NUMBER = 2**31 - 1
+
 _SLOT_BITS = 40
+_NOWHERE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,8 @@ class SimilarityIndex:
 
     Within a partition embeddings are compared one by one while they are at most `exact_limit`; above it a vector
     graph is walked, which may miss a few. Either way the cosine returned is that of the stored embedding, which has
-    half precision (error below 1e-3). Not thread-safe: the pool calls it under its own lock.
+    half precision (error below 1e-3). Numbers are small and used again: memory grows with the largest by 8 bytes each.
+    Not thread-safe: the pool calls it under its own lock.
     """
 
     def __init__(self, exact_limit: int = 10_000) -> None:
@@ -38,12 +44,13 @@ class SimilarityIndex:
         self._numbers_of_keys: dict[_PartitionKey, int] = {}
         self._partitions: dict[int, tuple[_PartitionKey, VectorPartition]] = {}
         self._made = 0
-        # Partition and slot in one integer: a tuple for each context would cost 80 bytes more.
-        self._places: dict[int, int] = {}
+        # By number, partition and slot in one integer: a dictionary would cost 100 bytes a context.
+        self._places = array("q")
+        self._count = 0
 
     def __len__(self) -> int:
         """How many embeddings are held."""
-        return len(self._places)
+        return self._count
 
     def add(
         self, number: int, model_digest: bytes, instruction: str, outcome: ContextOutcome, embedding: Float32Array
@@ -80,7 +87,7 @@ class SimilarityIndex:
         self._check_dimension(key, vectors.shape[1])
         place, partition = self._partition(key, vectors.shape[1])
         for number, slot in zip(numbers, partition.add_many(numbers, vectors), strict=True):
-            self._places[number] = place << _SLOT_BITS | slot
+            self._put(number, place << _SLOT_BITS | slot)
 
     def remove(self, number: int) -> None:
         """Let go of an embedding; raises ConfigurationError when the number is not held."""
@@ -127,20 +134,26 @@ class SimilarityIndex:
 
     def _add(self, number: int, key: _PartitionKey, vector: Float32Array) -> None:
         place, partition = self._partition(key, len(vector))
-        self._places[number] = place << _SLOT_BITS | partition.add(number, vector)
+        self._put(number, place << _SLOT_BITS | partition.add(number, vector))
+
+    def _put(self, number: int, place: int) -> None:
+        self._places.extend(repeat(_NOWHERE, number + 1 - len(self._places)))
+        self._places[number] = place
+        self._count += 1
 
     def _take(self, number: int) -> Float32Array:
         """Let go of an embedding and return it."""
         key, partition, slot = self._find(number)
         vector = partition.vector(slot)
         partition.remove(slot)
-        del self._places[number]
+        self._places[number] = _NOWHERE
+        self._count -= 1
         if not len(partition):
             del self._partitions[self._numbers_of_keys.pop(key)]
         return vector
 
     def _find(self, number: int) -> tuple[_PartitionKey, VectorPartition, int]:
-        if number not in self._places:
+        if not self._holds(number):
             raise ConfigurationError("number", number, "one that is held")
         place = self._places[number]
         return *self._partitions[place >> _SLOT_BITS], place % (1 << _SLOT_BITS)
@@ -154,12 +167,15 @@ class SimilarityIndex:
         place = self._numbers_of_keys[key]
         return place, self._partitions[place][1]
 
+    def _holds(self, number: int) -> bool:
+        return 0 <= number < len(self._places) and self._places[number] != _NOWHERE
+
     def _check_new(self, numbers: Sequence[int]) -> None:
         if len(set(numbers)) != len(numbers):
             raise ConfigurationError("numbers", f"{len(numbers) - len(set(numbers))} twice", "each once")
         for number in numbers:
-            if number in self._places or not 0 <= number < 2**63:
-                raise ConfigurationError("number", number, "0..2^63 - 1 and not held yet")
+            if self._holds(number) or not 0 <= number <= MAXIMUM_NUMBER:
+                raise ConfigurationError("number", number, f"0..{MAXIMUM_NUMBER} and not held yet")
 
     def _check_dimension(self, key: _PartitionKey, dimension: int) -> None:
         if key in self._numbers_of_keys:
