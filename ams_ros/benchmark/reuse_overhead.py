@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import permutations
 from statistics import median
 from typing import Any
 
@@ -20,13 +21,15 @@ _BLOCK = 10
 """Slices without a pause between them, as many as are put meanwhile."""
 _Infer = Callable[[Observation, SliceRequest], Inference]
 _WAYS = ("direct", "direct again", "context")
+_ORDERS = tuple(permutations(_WAYS))
 
 
 @dataclass(frozen=True, slots=True)
 class PairedTimes:
     """Slices inferred in turn by direct inference, by direct inference again, and with the pool.
 
-    ratio_*: pool over direct; noise_*: direct over direct, what the same ratio is worth on this machine at this time.
+    ratio_*: pool over direct, noise_*: direct over direct again, which is what such a ratio is worth on this machine at
+    this time. *_median, *_p99: of medians and percentiles; *_paired: median of the ratios on the same observation.
     """
 
     direct_ms_median: float
@@ -35,8 +38,10 @@ class PairedTimes:
     context_ms_p99: float
     ratio_median: float
     ratio_p99: float
+    ratio_paired: float
     noise_median: float
     noise_p99: float
+    noise_paired: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class _Times:
 
 
 class _Interleaved:
-    """Infers the same observations in all ways, beginning with another way each time."""
+    """Infers the same observations in all ways, in another order each time."""
 
     def __init__(self, policy: Policy, reuse: LocalReuse, observations: RandomObservations) -> None:
         self._direct, self._reuse, self._observations = SliceInference(policy), reuse, observations
@@ -100,8 +105,9 @@ class _Interleaved:
         times = _Times({way: [] for way in _WAYS}, [])
         for _ in range(-(-slices // block)):
             observations = [self._observations.draw() for _ in range(block)]
-            turn = self._blocks % len(_WAYS)
-            for way in _WAYS[turn:] + _WAYS[:turn]:
+            for way in _ORDERS[self._blocks % len(_ORDERS)]:
+                # Untimed, so that every way finds the processor's caches alike, whichever way went before.
+                _timed(self._direct.infer, observations[0])
                 if way == "context":
                     self._with_pool(observations, times)
                 else:
@@ -138,6 +144,12 @@ def _paired(seconds: dict[str, list[float]]) -> PairedTimes:
         context_ms_p99=late["context"] * 1e3,
         ratio_median=middle["context"] / middle["direct"],
         ratio_p99=late["context"] / late["direct"],
+        ratio_paired=_of_pairs(seconds["context"], seconds["direct"]),
         noise_median=middle["direct again"] / middle["direct"],
         noise_p99=late["direct again"] / late["direct"],
+        noise_paired=_of_pairs(seconds["direct again"], seconds["direct"]),
     )
+
+
+def _of_pairs(seconds: list[float], control: list[float]) -> float:
+    return median(own / other for own, other in zip(seconds, control, strict=True))
