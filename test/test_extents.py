@@ -39,7 +39,7 @@ def test_what_is_not_in_use_cannot_be_freed(extent: tuple[int, int]) -> None:
     free = FreeExtents(CAPACITY)
     free.allocate(CAPACITY)
     free.free(0, 2 * ALIGNMENT)
-    with pytest.raises(ValueError, match="cannot be freed"):
+    with pytest.raises(ValueError, match="extent: "):
         free.free(*extent)
     assert list(free) == [(0, 2 * ALIGNMENT)]
 

@@ -19,7 +19,6 @@ from ams_ros.errors import ConfigurationError
 
 Bytes = NDArray[np.uint8]
 
-
 Piece = tuple[int, int, bytes]
 """One segment on its way in: address, size, digest."""
 

@@ -19,7 +19,10 @@ MAXIMUM_BYTES = 2**31
 
 
 class TierFullError(PoolError):
-    """Content does not fit into its tier; something has to leave first."""
+    """Content does not fit into its tier; something has to leave first.
+
+    `free` can be more than `needed`: what is held stays where it is, and may cut the free bytes into small pieces.
+    """
 
     def __init__(self, needed: int, free: int) -> None:
         """Both in bytes, alignment included."""
@@ -46,7 +49,7 @@ class Move:
 
 
 class VirtualActions:
-    """Places, reference counts, holds and digests of the actions, by id, in columns (about 60 bytes an action).
+    """Places, reference counts, holds and digests of the actions, by id, in columns (some 70 bytes an action).
 
     Invariants: an action lives while it is referred to or held, and only then does it occupy its place and its id.
     It is found by digest from `publish` until it dies. Nothing held moves. The places of the living and the free
