@@ -22,6 +22,7 @@ from ams_ros.context.disk_rows import (
     record_of,
     seal,
     seal_context,
+    seal_holding,
     split_digests,
     vector_row,
 )
@@ -72,7 +73,7 @@ class DiskCatalog:
             "INSERT OR REPLACE INTO holdings (context, vector, checksum) VALUES (?, ?, ?)",
             context,
             number,
-            seal(context_id, number, seal_of_vector),
+            seal_holding(context_id, number, seal_of_vector),
         )
 
     def vector_seal(self, number: int) -> bytes:
@@ -103,10 +104,11 @@ class DiskCatalog:
             raise DamagedVectorError(str(error)) from error
         if digest(segments) != row[-1]:
             raise DamagedVectorError(f"vector {number}: its list of segments is damaged")
-        places = [self.segments.place(each) for each in split_digests(segments)]
-        whole = [place for place in places if place is not None]
-        if len(whole) != len(places) or sum(place.nbytes for place in whole) != vector.nbytes:
-            raise DamagedVectorError(f"vector {number}: {len(places) - len(whole)} of its segments are lost")
+        listed = split_digests(segments)
+        places = self.segments.places(listed)
+        whole = [places[name] for name in listed if name in places]
+        if len(whole) != len(listed) or sum(place.nbytes for place in whole) != vector.nbytes:
+            raise DamagedVectorError(f"vector {number}: {len(listed) - len(whole)} of its segments are lost")
         return vector, whole
 
     def drop_vectors(self, numbers: Iterable[int]) -> None:
@@ -174,7 +176,7 @@ class DiskCatalog:
             context,
         ):
             try:
-                if seal(context_id, number, checksum) != held:
+                if seal_holding(context_id, number, checksum) != held:
                     raise PoolError(f"vector {number} of context {context_id}: the row that connects them is damaged")
                 whole.append(self._checked(number, tuple(row), checksum))
             except PoolError as error:

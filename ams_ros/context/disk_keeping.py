@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,11 +20,15 @@ from ams_ros.context.records import Array, ContextOutcome
 _SHARE_TO_FREE = 64
 """Room on a full disk is made in portions of at least this share of the budget: each costs rewriting of packs."""
 
+_BATCH_BYTES = 64 * 2**20
+"""Content of contexts that are written at once, and in memory twice meanwhile."""
+
 
 @dataclass(slots=True)
 class _Plan:
     """What of a context is to be written: numbers of its vectors, and what the disk tier is given."""
 
+    entry: ContextEntry
     numbers: list[int]
     vectors: list[DiskVector]
 
@@ -42,31 +47,31 @@ class DiskKeeping:
         saved = self._books.vectors.cost[number] - self._options.read_time(layout.nbytes)
         return pinned or not layout.kind.recomputable or saved > 0.0
 
-    def save(
-        self,
-        entry: ContextEntry,
-        whole: bool = False,
-        outcome: ContextOutcome | None = None,
-        pinned: bool | None = None,
-    ) -> None:
-        """Write a context with its vectors that are in the host tier: all of them when `whole`, else those worth it.
+    def save(self, entries: Sequence[ContextEntry], whole: bool = False, outcome: ContextOutcome | None = None) -> None:
+        """Write contexts with their vectors that are in the host tier: all of them when `whole`, else those worth it.
 
-        outcome, pinned: to be written instead of what the entry says. What is on disk is only referred to. Durable at
-        return. Raises DiskFullError, PoolError; then nothing was written and nothing is changed.
+        outcome: to be written instead of what the entries say. What is on disk is only referred to. All of them are
+        durable at return. Raises DiskFullError, PoolError; then nothing was written and nothing is changed.
         """
-        while True:
-            plan = self._plan(entry, whole)
-            record = entry.record if outcome is None else replace(entry.record, outcome=outcome)
+        rest = list(entries)
+        while rest:
+            plans = self._plans(rest, whole)
+            items = []
+            for plan in plans:
+                record = plan.entry.record
+                written = record if outcome is None else replace(record, outcome=outcome)
+                items.append((written, plan.vectors, plan.entry.pinned))
             try:
-                numbers = self._disk.save(record, plan.vectors, entry.pinned if pinned is None else pinned)
+                numbers = self._disk.save_many(items)
             except VectorGoneError as error:
                 self._lose(error.number)
                 continue
-            break
-        with self._books.lock:
-            entry.saved = True
-            for number, disk in zip(plan.numbers, numbers, strict=True):
-                self._books.hold_on_disk(number, entry, disk)
+            with self._books.lock:
+                for plan, named in zip(plans, numbers, strict=True):
+                    plan.entry.saved = True
+                    for number, disk in zip(plan.numbers, named, strict=True):
+                        self._books.hold_on_disk(number, plan.entry, disk)
+            rest = rest[len(plans) :]
 
     def save_making_room(self, entry: ContextEntry, whole: bool = False, outcome: ContextOutcome | None = None) -> None:
         """As `save`; where the disk is full, whole contexts that are worth less go, pinned ones never.
@@ -75,7 +80,7 @@ class DiskKeeping:
         """
         while True:
             try:
-                self.save(entry, whole, outcome)
+                self.save([entry], whole, outcome)
             except DiskFullError as full:
                 if not self._free(full.needed, entry, outcome or entry.outcome):
                     raise
@@ -99,17 +104,36 @@ class DiskKeeping:
             return None
         return array
 
+    def _plans(self, entries: Sequence[ContextEntry], whole: bool) -> list[_Plan]:
+        """What to write of the first of these contexts: as many as do not share what is new, nor are too large."""
+        plans: list[_Plan] = []
+        new: set[int] = set()
+        size = 0
+        for entry in entries:
+            with self._books.lock:
+                fresh = [each for each in self._to_write(entry, whole) if not self._books.vectors.disk[each]]
+                size += sum(self._books.vectors.layout(each).nbytes for each in fresh)
+            if plans and (size > _BATCH_BYTES or not new.isdisjoint(fresh)):
+                break
+            new.update(fresh)
+            plans.append(self._plan(entry, whole))
+        return plans
+
+    def _to_write(self, entry: ContextEntry, whole: bool) -> list[int]:
+        """Vectors the disk does not hold for this context and that are there to be written, and worth it."""
+        vectors = self._books.vectors
+        return [
+            number
+            for place, number in enumerate(entry.vectors)
+            if not entry.held >> place & 1
+            and (vectors.disk[number] or (vectors.in_host(number) and (whole or self.worth_keeping(number))))
+        ]
+
     def _plan(self, entry: ContextEntry, whole: bool) -> _Plan:
         """What `save` has to write, with the bytes; those are held while they are copied."""
-        books, plan = self._books, _Plan([], [])
+        books, plan = self._books, _Plan(entry, [], [])
         with books.lock:
-            wanted = [
-                number
-                for place, number in enumerate(entry.vectors)
-                if not entry.held >> place & 1
-                and (books.vectors.disk[number] or books.vectors.in_host(number))
-                and (whole or books.vectors.disk[number] or self.worth_keeping(number))
-            ]
+            wanted = self._to_write(entry, whole)
             fresh = [number for number in wanted if not books.vectors.disk[number]]
             for number in fresh:
                 books.begin_use(number)

@@ -17,12 +17,12 @@ from ams_ros.context.packs import PackFolder
 def read_segments(packs: PackFolder, places: Sequence[SegmentPlace]) -> tuple[NDArray[np.uint8], set[bytes]]:
     """The bytes of the segments one after the other, and the digests of those that are damaged.
 
-    With any damaged the bytes are worthless. Nothing is allocated before every segment was found to lie within its
-    pack; neighbours are read at once. Raises FileNotFoundError when a pack is gone, PoolError when the system refuses.
+    With any damaged the bytes are worthless. Nothing is allocated for a segment that does not lie within its pack;
+    neighbours are read at once, and one by one where that fails. Raises FileNotFoundError when a pack is gone,
+    PoolError when the system refuses.
     """
     lost = {place.digest for name, group in _by_pack(places) for place in _beyond(packs, name, group)}
-    if lost:
-        return np.empty(0, np.uint8), lost
+    places = [place for place in places if place.digest not in lost]
     content = np.empty(sum(place.nbytes for place in places), np.uint8)
     start = 0
     for name, group in _by_pack(places):
@@ -31,7 +31,8 @@ def read_segments(packs: PackFolder, places: Sequence[SegmentPlace]) -> tuple[ND
                 size = sum(place.nbytes for place in run)
                 whole = fill(file, content.data[start : start + size], run[0].position)
                 for place in run:
-                    if not whole or digest(content[start : start + place.nbytes]) != place.digest:
+                    part = content[start : start + place.nbytes]
+                    if not (whole or fill(file, part.data, place.position)) or digest(part) != place.digest:
                         lost.add(place.digest)
                     start += place.nbytes
     return content, lost

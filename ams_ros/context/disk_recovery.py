@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from ams_ros.context.disk_records import DiskReport
 from ams_ros.context.disk_segments import SegmentPlace
 from ams_ros.context.packs import PackFolder, is_ours
 from ams_ros.errors import PoolError
+
+PART_BYTES = 4 * 2**20
+"""How much of a pack is read at once when a store is checked."""
 
 
 def open_index(path: Path, read_only: bool, findings: list[str]) -> DiskIndex:
@@ -92,16 +96,26 @@ def _damaged_segments(catalog: DiskCatalog, packs: PackFolder) -> set[bytes]:
     lost: set[bytes] = set()
     places = catalog.segments.of_packs([number for number, _, _ in catalog.segments.packs()])
     for _, group in groupby(places, lambda place: place.pack):
-        for place in group:
-            lost |= _lost(packs, place)
+        for part in _parts(list(group)):
+            try:
+                lost |= read_segments(packs, part)[1]
+            except FileNotFoundError:
+                lost |= {place.digest for place in part}
     return lost
 
 
-def _lost(packs: PackFolder, place: SegmentPlace) -> set[bytes]:
-    try:
-        return read_segments(packs, [place])[1]
-    except FileNotFoundError:
-        return {place.digest}
+def _parts(places: list[SegmentPlace]) -> Iterator[list[SegmentPlace]]:
+    """The places in groups of at most PART_BYTES, a larger one alone."""
+    part: list[SegmentPlace] = []
+    size = 0
+    for place in places:
+        if part and size + place.nbytes > PART_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(place)
+        size += place.nbytes
+    if part:
+        yield part
 
 
 def _check_contexts(catalog: DiskCatalog, broken: dict[int, str]) -> tuple[int, dict[int, str]]:

@@ -8,7 +8,6 @@ is damaged, whatever it says.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +38,11 @@ def seal(*fields: object) -> bytes:
     """The checksum of a row's fields: unambiguous, because it is taken of their JSON list."""
     listed = [field.hex() if isinstance(field, bytes) else field for field in fields]
     return digest(json.dumps(listed).encode())[:CHECKSUM_BYTES]
+
+
+def seal_holding(context_id: str, number: int, seal_of_vector: bytes) -> bytes:
+    """The checksum of the row that connects a context and a vector: of 24 bytes and a text, so unambiguous too."""
+    return digest(number.to_bytes(8, "little", signed=True) + seal_of_vector + context_id.encode())[:CHECKSUM_BYTES]
 
 
 def context_row(record: ContextRecord, pinned: bool, model: int) -> tuple[Any, ...]:
@@ -112,9 +116,8 @@ def described(number: int, row: tuple[Any, ...]) -> DiskVectorRow:
     """The vector of VECTOR_COLUMNS; raises PoolError when the row cannot be one."""
     kind, name, key, dtype, shape, cost, _ = row
     try:
-        lengths = tuple(json.loads(shape))
-        found = DiskVectorRow(number, VectorKind(kind), name, key, dtype, lengths, 0, cost)
-        return replace(found, nbytes=check_layout(found.kind, dtype, lengths))
+        lengths, named = tuple(json.loads(shape)), VectorKind(kind)
+        return DiskVectorRow(number, named, name, key, dtype, lengths, check_layout(named, dtype, lengths), cost)
     except (ConfigurationError, ValueError, TypeError, RecursionError) as error:
         raise PoolError(f"vector {number}: {error}") from error
 

@@ -35,18 +35,22 @@ class SegmentTable:
 
     def known(self, digests: Iterable[bytes]) -> set[bytes]:
         """Those of the segments whose bytes are in a pack."""
-        statement = "SELECT 1 FROM segments WHERE digest = ? AND pack != ?"
-        return {each for each in digests if self._index.row(statement, each, LOST)}
+        return set(self.places(digests))
 
-    def place(self, digest: bytes) -> SegmentPlace | None:
-        """Where a segment lies; None when it is unknown or lost, or its row is impossible."""
-        found = self._index.row(
-            "SELECT name, position, segments.nbytes FROM segments JOIN packs ON pack = packs.number WHERE digest = ?",
-            digest,
-        )
-        if found is None or found[1] < 0 or found[2] < 1:
-            return None
-        return SegmentPlace(digest, *found)
+    def places(self, digests: Iterable[bytes]) -> dict[bytes, SegmentPlace]:
+        """Where segments lie; those that are unknown or lost, or whose row is impossible, are left out."""
+        wanted = list(dict.fromkeys(digests))
+        found: dict[bytes, SegmentPlace] = {}
+        for start in range(0, len(wanted), _BATCH):
+            some = wanted[start : start + _BATCH]
+            for digest, pack, position, nbytes in self._index.rows(
+                "SELECT digest, name, position, segments.nbytes FROM segments JOIN packs ON pack = packs.number"
+                f" WHERE digest IN ({', '.join('?' * len(some))})",
+                *some,
+            ):
+                if position >= 0 and nbytes >= 1:
+                    found[digest] = SegmentPlace(digest, pack, position, nbytes)
+        return found
 
     def add(self, references: Counter[bytes], sizes: Mapping[bytes, int], pack: Pack | None) -> None:
         """Count those references; segments of `pack` are new there, or lie there instead of where they were lost."""
