@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ams_ros.context.eviction.numbers import Numbers
 from ams_ros.context.eviction.policy import EvictionPolicy, VectorFacts
 from ams_ros.context.records import VectorKind
 from ams_ros.errors import ConfigurationError
@@ -32,7 +33,7 @@ class DeviceTier:
         self._used = 0
         self._entries: dict[bytes, _Entry] = {}
         self._keys: dict[int, bytes] = {}
-        self._free: list[int] = []
+        self._numbers = Numbers()
 
     @property
     def used_bytes(self) -> int:
@@ -75,7 +76,7 @@ class DeviceTier:
         if nbytes > self._budget:
             return False
         self._make_room(nbytes)
-        number = self._free.pop() if self._free else len(self._keys)
+        number = self._numbers.take()
         self._entries[key] = _Entry(number, value, nbytes)
         self._keys[number] = key
         self._used += nbytes
@@ -103,6 +104,6 @@ class DeviceTier:
     def _remove(self, key: bytes) -> None:
         entry = self._entries.pop(key)
         del self._keys[entry.number]
-        self._free.append(entry.number)
+        self._numbers.give_back(entry.number)
         self._used -= entry.nbytes
         self._policy.removed(entry.number)

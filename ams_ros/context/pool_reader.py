@@ -137,5 +137,5 @@ class PoolReader:
             found.messages.append(str(error))
             return
         found.take(key, camera, value, vector.tier, vector.array.nbytes)
-        cost = self._medians.median("encode" if camera else "prefix")
+        cost = self._medians.latest("encode" if camera else "prefix")
         self._tier.admit(key, value, kind, vector.array.nbytes, cost)

@@ -110,25 +110,7 @@ class ReusingInference:
         name = self._names.next()
         action_slice = stages.time("decode", lambda: policy.decode(observation, denoising.latents[-1], name))
         self._reader.remember(observation, found)
-        stored = storing and self._writer.submit(
-            FinishedInference(
-                observation=observation,
-                request=request,
-                created=time.time(),
-                camera_keys=found.keys,
-                prefix_key=found.prefix_key,
-                features=features,
-                prefix=prefix,
-                denoising=denoising,
-                action_slice=action_slice,
-                guided_by=guided.context_id,
-                seconds={
-                    VectorKind.VISION: self._medians.median("encode"),
-                    VectorKind.PREFIX: self._medians.median("prefix"),
-                    VectorKind.LATENTS: stages.seconds("denoise"),
-                },
-            )
-        )
+        stored = storing and self._writer.accepts()
         messages = (*found.messages, guided.message, *self._store.trouble(), *self._writer.trouble())
         report = reuse_report(
             state=state,
@@ -140,6 +122,22 @@ class ReusingInference:
             stored=stored,
             messages=messages,
         )
+        if stored:
+            done = FinishedInference(
+                observation=observation,
+                request=request,
+                created=time.time(),
+                camera_keys=found.keys,
+                prefix_key=found.prefix_key,
+                features=features,
+                prefix=prefix,
+                denoising=denoising,
+                action_slice=action_slice,
+                guided_by=guided.context_id,
+                seconds=self._seconds(stages),
+            )
+            # Last of all: the thread that wakes up now competes for Python's lock.
+            self._writer.submit(done)
         return Inference(action_slice, stages.times, report)
 
     def _complete(self, observation: Observation, found: Reusable, stages: StageTimer) -> VisionFeatures:
@@ -149,7 +147,7 @@ class ReusingInference:
             return VisionFeatures(dict(found.features))
         encoded = stages.time("encode", lambda: self._policy.encode_cameras(observation, missing)).tokens
         self._count("encode", stages.seconds("encode"), len(missing))
-        cost = self._medians.median("encode")
+        cost = self._medians.latest("encode")
         for camera, tokens in encoded.items():
             self._tier.admit(found.keys[camera], tokens, VectorKind.VISION, tokens.nbytes, cost)
         return VisionFeatures({**found.features, **encoded})
@@ -160,7 +158,7 @@ class ReusingInference:
         prefix = stages.time("prefix", lambda: self._policy.build_prefix(observation, features))
         self._count("prefix", stages.seconds("prefix"))
         nbytes = sum(layer.nbytes for layer in (*prefix.keys, *prefix.values))
-        self._tier.admit(found.prefix_key, prefix, VectorKind.PREFIX, nbytes, self._medians.median("prefix"))
+        self._tier.admit(found.prefix_key, prefix, VectorKind.PREFIX, nbytes, self._medians.latest("prefix"))
         return prefix
 
     def _guide(
@@ -179,6 +177,14 @@ class ReusingInference:
             return self._policy.denoise(observation, prefix, self._policy.draw_noise(seed))
         start = guided.start
         return self._policy.denoise(observation, prefix, start.latent, start.time, start.steps)
+
+    def _seconds(self, stages: StageTimer) -> dict[VectorKind, float]:
+        """What each kind of vector took to compute; of one that was reused, what it took the last time."""
+        return {
+            VectorKind.VISION: self._medians.latest("encode"),
+            VectorKind.PREFIX: self._medians.latest("prefix"),
+            VectorKind.LATENTS: stages.seconds("denoise"),
+        }
 
     def _count(self, stage: str, seconds: float, cameras: int = 1) -> None:
         """Remember what a stage took; encoding by camera."""

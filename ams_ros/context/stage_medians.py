@@ -19,6 +19,11 @@ class StageMedians:
         """That stage ran and took so long."""
         self._seconds.setdefault(stage, deque(maxlen=WINDOW)).append(seconds)
 
+    def latest(self, stage: str) -> float:
+        """Seconds it took the last time it ran; 0 for a stage that has not run yet."""
+        seconds = self._seconds.get(stage)
+        return seconds[-1] if seconds else 0.0
+
     def median(self, stage: str) -> float:
         """Seconds; 0 for a stage that has not run yet."""
         seconds = self._seconds.get(stage)
