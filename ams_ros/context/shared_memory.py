@@ -1,7 +1,8 @@
 """Areas of memory that several processes map: files in /dev/shm that do not outlive their owner for long.
 
 The owner holds a lock on its file as long as it lives, however it dies. So the next process can tell an area left
-behind by a killed one, which it removes, from one that is in use, which it never touches.
+behind by a killed one, which it removes, from one that is in use, which it never touches. A child that was forked
+without starting another program inherits the lock, and with it the ownership.
 """
 
 from __future__ import annotations
