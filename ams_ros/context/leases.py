@@ -54,10 +54,10 @@ class LeaseTable:
             heapq.heappush(self._deadlines, (lease.deadline, lease.number))
         return lease
 
-    def release(self, number: int) -> tuple[int, ...] | None:
-        """End a lease early: the ids to let go; None when it has ended already or there never was one."""
+    def release(self, number: int) -> tuple[int, ...]:
+        """End a lease early: the ids to let go; none when it has ended already or there never was one."""
         with self._lock:
-            ids = self._ids.pop(number, None)
+            ids = self._ids.pop(number, ())
             self._strike_ended()
         return ids
 
