@@ -73,8 +73,14 @@ class DiskKeeping:
                         self._books.hold_on_disk(number, plan.entry, disk)
             rest = rest[len(plans) :]
 
-    def save_making_room(self, entry: ContextEntry, whole: bool = False, outcome: ContextOutcome | None = None) -> None:
-        """As `save`; where the disk is full, whole contexts that are worth less go, pinned ones never.
+    def save_making_room(
+        self,
+        entry: ContextEntry,
+        whole: bool = False,
+        outcome: ContextOutcome | None = None,
+        beside: Sequence[ContextEntry] = (),
+    ) -> None:
+        """As `save`; where the disk is full, whole contexts that are worth less go, pinned ones and `beside` never.
 
         Raises DiskFullError when nothing more can go.
         """
@@ -82,10 +88,27 @@ class DiskKeeping:
             try:
                 self.save([entry], whole, outcome)
             except DiskFullError as full:
-                if not self._free(full.needed, entry, outcome or entry.outcome):
+                if not self._free(full.needed, entry, outcome or entry.outcome, (entry, *beside)):
                     raise
             else:
                 return
+
+    def unsaved(self, entry: ContextEntry) -> bool:
+        """Whether a context has vectors worth keeping that the disk does not hold for it."""
+        return bool(self._to_write(entry, False))
+
+    def save_what_fits(self, entries: Sequence[ContextEntry]) -> None:
+        """Write contexts one after the other for which there is room, making room where they are worth more."""
+        for entry in entries:
+            with self._books.lock:
+                gone = self._books.contexts.named(entry.context_id) is not entry
+            if gone:
+                continue
+            try:
+                self.save_making_room(entry)
+            except DiskFullError:
+                # Smaller ones behind it may still fit.
+                continue
 
     def load(self, number: int) -> Array | None:
         """A vector's bytes as they were put; None when they are damaged or gone, and then it is forgotten."""
@@ -157,36 +180,35 @@ class DiskKeeping:
         self._books.host.load(table.actions(number), loaded)
         return DiskVector(*described, loaded)
 
-    def _free(self, needed: int, saving: ContextEntry, outcome: ContextOutcome) -> bool:
+    def _free(
+        self, needed: int, saving: ContextEntry, outcome: ContextOutcome, staying: Sequence[ContextEntry]
+    ) -> bool:
         """Make room on disk for a context of that outcome; whether there may be more of it now."""
-        before = self._disk.used_bytes
-        self._disk.collect()
-        freed = before - self._disk.used_bytes
+        freed = self._disk.collect()
+        rank = len(FIRST_TO_GO) if saving.pinned else FIRST_TO_GO.index(outcome)
         target = max(needed, self._disk.budget_bytes // _SHARE_TO_FREE)
-        gone = self._less_worth(saving, outcome, target - freed)
+        with self._books.lock:
+            gone = self._less_worth(rank, target - freed, {entry.number for entry in staying})
+            self._books.counts.evictions += len(gone)
         for entry in gone:
             self._removal.remove(entry)
-        with self._books.lock:
-            self._books.counts.evictions += len(gone)
         if gone:
             self._disk.collect()
         return bool(gone) or freed > 0
 
-    def _less_worth(self, saving: ContextEntry, outcome: ContextOutcome, nbytes: int) -> list[ContextEntry]:
-        """Contexts on disk that go before the one to be saved, until they hold that many bytes."""
-        books, chosen, total = self._books, [], 0
-        rank = len(FIRST_TO_GO) if saving.pinned else FIRST_TO_GO.index(outcome)
-        with books.lock:
-            for number in books.order.first_to_go():
-                entry = books.contexts.numbered(number)
-                assert entry is not None
-                if total >= nbytes or FIRST_TO_GO.index(entry.outcome) > rank:
-                    break
-                if entry.saved and not entry.pinned and entry is not saving:
-                    chosen.append(entry)
-                    total += sum(
-                        books.vectors.layout(each).nbytes for each in entry.vectors if books.holds(entry, each)
-                    )
+    def _less_worth(self, rank: int, nbytes: int, staying: set[int]) -> list[ContextEntry]:
+        """Contexts on disk of at most that rank, the first to go first, until the disk holds `nbytes` for them."""
+        books, chosen, total = self._books, list[ContextEntry](), 0
+        for number in books.order.first_to_go():
+            entry = books.contexts.numbered(number)
+            if total >= nbytes or entry is None or FIRST_TO_GO.index(entry.outcome) > rank:
+                break
+            if not entry.saved or entry.pinned or number in staying:
+                continue
+            if any(books.vectors.uses[each] for each in entry.vectors):
+                continue
+            chosen.append(entry)
+            total += sum(books.vectors.layout(each).nbytes for each in entry.vectors if books.holds(entry, each))
         return chosen
 
     def _lose(self, disk: int) -> None:

@@ -1,0 +1,168 @@
+"""The contexts of the pool by number, by id and by episode; each a small object and a row of bytes."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ams_ros.context.eviction.numbers import Numbers
+from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey
+
+_HEAD = struct.Struct("<dddQiI")
+
+
+class ContextEntry:
+    """One context.
+
+    number: the pool's name for it. vectors: numbers of its vectors, in the order they were given. held: bit k is set
+    when the disk tier holds vectors[k] for this context. saved: whether the disk tier has the context's record.
+    indexed: whether it can be found by similarity.
+    """
+
+    __slots__ = (
+        "_packed",
+        "_vectors",
+        "context_id",
+        "episode",
+        "guided_by",
+        "held",
+        "indexed",
+        "instruction",
+        "model",
+        "number",
+        "outcome",
+        "pinned",
+        "saved",
+    )
+
+    def __init__(self, number: int, record: ContextRecord, vectors: Sequence[int], pinned: bool) -> None:
+        """`record` is taken apart; `record` gives it back."""
+        self.number, self.pinned, self.held = number, pinned, 0
+        self.saved = self.indexed = False
+        self.context_id = record.context_id
+        self.model: ModelKey = record.model
+        # Contexts come in episodes of one instruction: equal texts are kept once.
+        self.instruction, self.episode = sys.intern(record.instruction), sys.intern(record.episode)
+        self.guided_by = sys.intern(record.guided_by)
+        self.outcome = record.outcome
+        joints = np.ascontiguousarray(record.joints, np.float64)
+        embedding = np.ascontiguousarray(record.embedding, np.float32)
+        head = _HEAD.pack(
+            record.created, record.gripper, record.start_time, record.seed, record.index, len(record.joints)
+        )
+        self._packed = head + joints.tobytes() + embedding.tobytes()
+        self.vectors = vectors
+
+    @property
+    def vectors(self) -> Sequence[int]:
+        """Numbers of its vectors."""
+        return array("i", self._vectors)
+
+    @vectors.setter
+    def vectors(self, numbers: Sequence[int]) -> None:
+        self._vectors = array("i", numbers).tobytes()
+
+    @property
+    def created(self) -> float:
+        """Seconds since 1970."""
+        return float(_HEAD.unpack_from(self._packed)[0])
+
+    @property
+    def index(self) -> int:
+        """Number of the slice in the episode."""
+        return int(_HEAD.unpack_from(self._packed)[4])
+
+    @property
+    def record(self) -> ContextRecord:
+        """The record as it stands now, with arrays of its own."""
+        created, gripper, start_time, seed, index, dof = _HEAD.unpack_from(self._packed)
+        return ContextRecord(
+            context_id=self.context_id,
+            model=self.model,
+            instruction=self.instruction,
+            episode=self.episode,
+            index=index,
+            outcome=self.outcome,
+            created=created,
+            joints=np.frombuffer(self._packed, np.float64, dof, _HEAD.size),
+            gripper=gripper,
+            embedding=np.frombuffer(self._packed, np.float32, -1, _HEAD.size + 8 * dof),
+            seed=seed,
+            start_time=start_time,
+            guided_by=self.guided_by,
+        )
+
+
+class ContextTable:
+    """All contexts. Numbers are small and used again."""
+
+    def __init__(self) -> None:
+        self.numbers = Numbers()
+        self._entries: list[ContextEntry | None] = []
+        self._by_id: dict[str, ContextEntry] = {}
+        self._episodes: dict[str, array[int]] = {}
+        self.outcomes = dict.fromkeys(ContextOutcome, 0)
+        self.pinned = 0
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[ContextEntry]:
+        """All, in no order."""
+        return iter(self._by_id.values())
+
+    def add(self, entry: ContextEntry) -> None:
+        """Enter a context whose number was taken from `numbers`."""
+        self._entries.extend([None] * (entry.number + 1 - len(self._entries)))
+        self._entries[entry.number] = entry
+        self._by_id[entry.context_id] = entry
+        if entry.episode:
+            self._episodes.setdefault(entry.episode, array("i")).append(entry.number)
+        self.outcomes[entry.outcome] += 1
+        self.pinned += entry.pinned
+
+    def remove(self, entry: ContextEntry) -> None:
+        """Take a context out; its number may name another one from now on."""
+        self._entries[entry.number] = None
+        del self._by_id[entry.context_id]
+        if entry.episode:
+            members = self._episodes[entry.episode]
+            members.remove(entry.number)
+            if not members:
+                del self._episodes[entry.episode]
+        self.outcomes[entry.outcome] -= 1
+        self.pinned -= entry.pinned
+        self.numbers.give_back(entry.number)
+
+    def set_outcome(self, entry: ContextEntry, outcome: ContextOutcome) -> None:
+        """Change the outcome of a context."""
+        self.outcomes[entry.outcome] -= 1
+        self.outcomes[outcome] += 1
+        entry.outcome = outcome
+
+    def numbered(self, number: int) -> ContextEntry | None:
+        """The context of that number; None when there is none (yet, or any more)."""
+        return self._entries[number] if 0 <= number < len(self._entries) else None
+
+    def named(self, context_id: str) -> ContextEntry | None:
+        """The context of that id."""
+        return self._by_id.get(context_id)
+
+    def referred(self, reference: str) -> list[ContextEntry]:
+        """The context of that id, or all contexts of the episode of that id, in the order they came."""
+        if entry := self._by_id.get(reference):
+            return [entry]
+        members = (self.numbered(number) for number in self._episodes.get(reference, ()))
+        return [entry for entry in members if entry is not None]
+
+    def placed(self, reference: str, index: int) -> ContextEntry | None:
+        """The context of that id, or the newest with that index in the episode of that id."""
+        if entry := self._by_id.get(reference):
+            return entry
+        matching = [entry for entry in self.referred(reference) if entry.index == index]
+        return matching[-1] if matching else None

@@ -1,0 +1,165 @@
+"""What the pool knows of each vector, in columns: 60 bytes and no object for each."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ams_ros.context.eviction.numbers import Numbers
+from ams_ros.context.records import VectorKind
+
+_NOWHERE, _SEVERAL, _NOBODY = -1, -2, -1
+
+
+@dataclass(frozen=True, slots=True)
+class VectorLayout:
+    """What vectors of one sort have in common; as in NewVector, and nbytes."""
+
+    kind: VectorKind
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    nbytes: int
+
+
+class VectorTable:
+    """Vectors by number. The columns are read freely; what must change together changes by a method.
+
+    references: contexts that refer to it, `referrers` names them. pins: pinned ones among them. uses: readers at it;
+    its bytes in the host tier stay while there are any. disk: its number in the disk tier, 0 for none.
+    A vector nobody refers to keeps its number until its last reader is gone.
+    """
+
+    __slots__ = (
+        "_actions",
+        "_first",
+        "_known_layouts",
+        "_layout",
+        "_layouts",
+        "_numbers",
+        "_owner",
+        "_sharing",
+        "accesses",
+        "cost",
+        "disk",
+        "keys",
+        "pins",
+        "references",
+        "uses",
+    )
+
+    def __init__(self) -> None:
+        self._numbers = Numbers()
+        self._layouts: list[VectorLayout] = []
+        self._known_layouts: dict[VectorLayout, int] = {}
+        self._layout = array("i")
+        self._first = array("q")
+        self._actions: dict[int, array[int]] = {}
+        self._owner = array("i")
+        self._sharing: dict[int, array[int]] = {}
+        self.accesses = array("I")
+        self.references = array("i")
+        self.pins = array("i")
+        self.uses = array("i")
+        self.disk = array("q")
+        self.cost = array("d")
+        self.keys: list[bytes] = []
+
+    def __len__(self) -> int:
+        """How many numbers are taken."""
+        return self._numbers.taken
+
+    def __iter__(self) -> Iterator[int]:
+        """The vectors that contexts refer to."""
+        return (number for number in range(self._numbers.end) if self.references[number] > 0)
+
+    def add(self, layout: VectorLayout, cost: float, key: bytes) -> int:
+        """A new vector that lies nowhere and that nobody refers to."""
+        number = self._numbers.take()
+        if number == len(self.keys):
+            for column in (self._layout, self._first, self._owner, self.accesses, self.references, self.pins):
+                column.append(0)
+            for column in (self.uses, self.disk):
+                column.append(0)
+            self.cost.append(0.0)
+            self.keys.append(b"")
+        self._layout[number] = self._layout_number(layout)
+        self._first[number], self._owner[number] = _NOWHERE, _NOBODY
+        self.accesses[number] = self.references[number] = self.pins[number] = 0
+        self.uses[number] = self.disk[number] = 0
+        self.cost[number], self.keys[number] = cost, key
+        return number
+
+    def discard(self, number: int) -> None:
+        """Give the number of a vector back that nobody refers to and nobody reads."""
+        self._actions.pop(number, None)
+        self.keys[number] = b""
+        self._numbers.give_back(number)
+
+    def layout(self, number: int) -> VectorLayout:
+        """What it looks like."""
+        return self._layouts[self._layout[number]]
+
+    def in_host(self, number: int) -> bool:
+        """Whether its bytes are in the host tier."""
+        return self._first[number] != _NOWHERE
+
+    def to_be_had(self, number: int) -> bool:
+        """Whether its bytes are in any tier."""
+        return self._first[number] != _NOWHERE or self.disk[number] != 0
+
+    def actions(self, number: int) -> tuple[int, ...]:
+        """Its virtual actions in the host tier; none when it is not there."""
+        first = self._first[number]
+        if first >= 0:
+            return (first,)
+        return () if first == _NOWHERE else tuple(self._actions[number])
+
+    def set_actions(self, number: int, actions: tuple[int, ...]) -> None:
+        """Say where its bytes are in the host tier; an empty tuple: nowhere."""
+        self._actions.pop(number, None)
+        if len(actions) > 1:
+            self._first[number] = _SEVERAL
+            self._actions[number] = array("q", actions)
+        else:
+            self._first[number] = actions[0] if actions else _NOWHERE
+
+    def referrers(self, number: int) -> tuple[int, ...]:
+        """Contexts that refer to it, the first one first."""
+        owner = self._owner[number]
+        if owner == _NOBODY:
+            return ()
+        return (owner, *self._sharing[number]) if number in self._sharing else (owner,)
+
+    def last_referrer(self, number: int) -> int:
+        """The context that came to refer to it last."""
+        return self._sharing[number][-1] if number in self._sharing else self._owner[number]
+
+    def attach(self, number: int, context: int, pinned: bool) -> None:
+        """Let a context refer to it that does not yet."""
+        if self._owner[number] == _NOBODY:
+            self._owner[number] = context
+        else:
+            self._sharing.setdefault(number, array("i")).append(context)
+        self.references[number] += 1
+        self.pins[number] += pinned
+
+    def detach(self, number: int, context: int, pinned: bool) -> None:
+        """Let a context not refer to it any more."""
+        sharing = self._sharing.get(number)
+        if self._owner[number] != context:
+            assert sharing is not None
+            sharing.remove(context)
+        else:
+            self._owner[number] = sharing.pop(0) if sharing else _NOBODY
+        if sharing is not None and not sharing:
+            del self._sharing[number]
+        self.references[number] -= 1
+        self.pins[number] -= pinned
+
+    def _layout_number(self, layout: VectorLayout) -> int:
+        number = self._known_layouts.setdefault(layout, len(self._layouts))
+        if number == len(self._layouts):
+            self._layouts.append(layout)
+        return number
