@@ -11,7 +11,7 @@ from ams_ros.context.vector_rows import NOBODY, HalfArray, Slots, VectorRows
 from ams_ros.types import Float32Array
 
 _SWEEP = 4
-"""Slots put into the graph under construction at every change: the cost of a new graph, about 0.2 ms a slot, is spread
+"""Slots put into the graph under construction at every change: the cost of a new graph, about 0.1 ms a slot, is spread
 over many changes and no single one waits for it."""
 
 _TOLERATED = 0.5
