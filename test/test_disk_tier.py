@@ -160,10 +160,45 @@ def test_budget_exceeded_is_refused_before_anything_is_written_c3(tmp_path):
     tier.close()
 
 
+def test_budget_exceeded_is_refused_for_batches_too_and_a_full_store_can_still_change_within_it_c3(tmp_path):
+    tier = DiskTier(tmp_path / "store", 8 * MEGABYTE)
+    batch = [(record(f"b{n}"), [vector(VectorKind.LATENTS, n, 300)], None) for n in range(1000)]
+    tier.save_many(batch[:500])
+    saved = 500
+
+    def fill_up() -> None:
+        nonlocal saved
+        for number in range(500, 10_000):
+            tier.save(record(f"b{number}"), [vector(VectorKind.LATENTS, number, 100_000)])
+            saved = number + 1
+
+    with pytest.raises(DiskFullError):
+        fill_up()
+    assert saved > 530
+    sizes = []
+    for number in range(0, 500, 5):
+        tier.set_outcome([f"b{number + 1}"], ContextOutcome.SUCCEEDED)
+        tier.set_pinned([f"b{number + 2}"], True)
+        tier.remove_context(f"b{number}")
+        sizes.append(tier.used_bytes)
+    tier.collect()
+    assert max(*sizes, tier.used_bytes) <= tier.budget_bytes
+    assert len(list(tier.contexts())) == saved - 100
+    tier.close()
+
+
 def test_used_bytes_are_those_of_all_files(store):
-    store.save(record("a"), [vector(VectorKind.PREFIX, 1, 300_000)])
-    files = [path for path in store.folder.rglob("*") if path.is_file() and path.name != "writer.lock"]
-    assert store.used_bytes == sum(path.stat().st_size for path in files)
+    def measured() -> int:
+        files = [path for path in store.folder.rglob("*") if path.is_file() and path.name != "writer.lock"]
+        return sum(path.stat().st_size for path in files)
+
+    assert store.used_bytes == measured()
+    for number in range(3):
+        store.save(record(f"c{number}"), [vector(VectorKind.PREFIX, number, 300_000)])
+        assert store.used_bytes == measured()
+    store.remove_context("c1")
+    store.collect()
+    assert store.used_bytes == measured()
 
 
 def test_collecting_deletes_dead_packs_and_rewrites_sparse_ones(store):

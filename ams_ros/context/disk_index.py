@@ -51,6 +51,8 @@ _SETTINGS = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
     "PRAGMA mmap_size = 0",
+    # Large enough that a transaction writes each page it touched once, when it commits: `disk_room` counts on that.
+    "PRAGMA cache_size = -32768",
     f"PRAGMA wal_autocheckpoint = {LOG_PAGES}",
     f"PRAGMA journal_size_limit = {LOG_PAGES * PAGE_BYTES}",
 )

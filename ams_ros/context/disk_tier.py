@@ -10,19 +10,21 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ams_ros.context.disk_catalog import DiskCatalog, StoredContext
 from ams_ros.context.disk_collection import collect
 from ams_ros.context.disk_errors import DamagedVectorError, DiskFullError, VectorGoneError
-from ams_ros.context.disk_index import PAGE_BYTES, DamagedIndexError
+from ams_ros.context.disk_index import DamagedIndexError
 from ams_ros.context.disk_reading import read_segments
 from ams_ros.context.disk_records import DiskReport, DiskVector, DiskVectorRow
 from ams_ros.context.disk_recovery import check_store, open_index, recover, remove_orphans
+from ams_ros.context.disk_room import HEADROOM_BYTES, Save, bytes_needed
 from ams_ros.context.disk_rows import digest, with_outcome, with_pin
 from ams_ros.context.disk_segments import SegmentPlace
-from ams_ros.context.packs import PackFolder, pack_bytes
+from ams_ros.context.packs import PackFolder
 from ams_ros.context.records import Array, ContextOutcome, ContextRecord
 from ams_ros.context.store_lock import StoreLock
 from ams_ros.errors import ConfigurationError, PoolError
@@ -39,10 +41,6 @@ __all__ = [
 
 INDEX_NAME = "index.sqlite"
 PACKS_NAME = "packs"
-
-
-Save = tuple[ContextRecord, Sequence[DiskVector], bool | None]
-"""A context to be saved: its record, its vectors, its pin (None keeps what is set)."""
 
 
 class DiskTier:
@@ -106,7 +104,7 @@ class DiskTier:
     def used_bytes(self) -> int:
         """Measured size of all files of the store."""
         with self._guard:
-            return sum(self._packs.sizes().values()) + self._index.used_bytes()
+            return self._packs.used_bytes() + self._index.used_bytes()
 
     def save(self, record: ContextRecord, vectors: Sequence[DiskVector], pinned: bool | None = None) -> tuple[int, ...]:
         """Insert the context or change it, and add the vectors; their numbers. Durable and atomic at return.
@@ -185,7 +183,7 @@ class DiskTier:
         """Remove vectors, whichever contexts hold them; numbers that are not there are passed over."""
         with self._guard:
             self._writable()
-            with self._index.transaction():
+            with self._changing():
                 self._catalog.drop_vectors(numbers)
 
     def remove_context(self, context_id: str) -> bool:
@@ -194,7 +192,7 @@ class DiskTier:
             self._writable()
             number = self._catalog.context_number(context_id)
             if number is not None:
-                with self._index.transaction():
+                with self._changing():
                     self._catalog.remove_context(number)
             return number is not None
 
@@ -276,19 +274,23 @@ class DiskTier:
         return tuple(numbers)
 
     def _make_room(self, sizes: Mapping[bytes, int], references: int, items: Sequence[Save]) -> None:
-        """Raise DiskFullError unless the pack and every page the transaction can touch fit into the budget.
+        """Raise DiskFullError unless the save fits into the budget and leaves the headroom."""
+        for attempt in range(2):
+            needed = bytes_needed(items, references, sizes, self._index.used_bytes()) + HEADROOM_BYTES
+            free = self.budget_bytes - self.used_bytes
+            if needed <= free:
+                return
+            if attempt == 0:
+                self._index.write_back()
+        raise DiskFullError(self.folder, needed, free, self.budget_bytes)
 
-        A commit appends each page it changed to the log, and the database grows by the new ones when the log is
-        written back, so both count: at worst two pages of the tree for each segment that is referred to.
-        """
-        pages = 20 + 12 * len(items) + 6 * sum(len(vectors) for _, vectors, _ in items) + 2 * references
-        needed = pages * PAGE_BYTES + (pack_bytes(sizes) if sizes else 0)
-        if self.used_bytes + needed <= self.budget_bytes:
-            return
-        self._index.write_back()
-        used = self.used_bytes
-        if used + needed > self.budget_bytes:
-            raise DiskFullError(self.folder, needed, self.budget_bytes - used, self.budget_bytes)
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """A transaction that adds nothing to speak of; when little room is left the log is emptied behind it."""
+        with self._index.transaction():
+            yield
+        if self.used_bytes + HEADROOM_BYTES > self.budget_bytes:
+            self._index.write_back()
 
     def _read_context(self, context: int) -> StoredContext | None:
         """A context with its vectors; None when it is gone, or damaged and now removed."""
@@ -310,7 +312,7 @@ class DiskTier:
         except PoolError:
             self.damaged += 1
             if not self.read_only:
-                with self._index.transaction():
+                with self._changing():
                     self._catalog.remove_context(context)
             return None
 
@@ -326,7 +328,7 @@ class DiskTier:
         with self._guard:
             self.damaged += len(numbers)
             if not self.read_only:
-                with self._index.transaction():
+                with self._changing():
                     self._catalog.segments.lose(lost)
                     self._catalog.drop_vectors(numbers)
 
@@ -337,7 +339,7 @@ class DiskTier:
             numbers = [self._catalog.context_number(context_id) for context_id in set(context_ids)]
             found = {number: self._intact(number) for number in numbers if number is not None}
             present = {number: context for number, context in found.items() if context is not None}
-            with self._index.transaction():
+            with self._changing():
                 for number, (row, record, _) in present.items():
                     new = with_pin(row, value) if isinstance(value, bool) else with_outcome(row, value)
                     self._catalog.rewrite_context(number, new, record)

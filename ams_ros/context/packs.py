@@ -37,6 +37,8 @@ class PackFolder:
     def __init__(self, folder: Path, read_only: bool) -> None:
         """Create the folder where it is missing; raises PoolError with the path when that cannot be."""
         self.path = folder
+        self._read_only = read_only
+        self._used: int | None = None
         if not read_only:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -52,6 +54,12 @@ class PackFolder:
             return {}
         except OSError as error:
             raise storage_error(self.path, error) from error
+
+    def used_bytes(self) -> int:
+        """Bytes of all files in the folder; a writer looks once and then keeps count of what it writes and removes."""
+        if self._used is None or self._read_only:
+            self._used = sum(self.sizes().values())
+        return self._used
 
     def write(self, segments: Mapping[bytes, memoryview]) -> Pack:
         """A new pack with those segments, by digest; durable at return. Raises PoolError; nothing is left then."""
@@ -77,14 +85,20 @@ class PackFolder:
                 raise
         except OSError as error:
             raise storage_error(unfinished, error) from error
+        self._used = None if self._used is None else self._used + end
         return Pack(name, end, positions)
 
     def remove(self, name: str) -> None:
         """Delete a file of the folder; it may be gone already."""
+        path = self.path / name
         try:
-            (self.path / name).unlink(missing_ok=True)
+            size = path.lstat().st_size
+            path.unlink()
+            self._used = None if self._used is None else self._used - size
+        except FileNotFoundError:
+            self._used = None
         except OSError as error:
-            raise storage_error(self.path / name, error) from error
+            raise storage_error(path, error) from error
 
     @contextmanager
     def opened(self, name: str) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,36 @@
+"""How many bytes a save can come to need on disk, known before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ams_ros.context.disk_index import PAGE_BYTES
+from ams_ros.context.disk_records import DiskVector
+from ams_ros.context.packs import pack_bytes
+from ams_ros.context.records import ContextRecord
+
+HEADROOM_BYTES = 64 * PAGE_BYTES
+"""What a save leaves free, so that a full store can still remove and mark contexts, which also writes to the log."""
+
+Save = tuple[ContextRecord, Sequence[DiskVector], bool | None]
+"""A context to be saved: its record, its vectors, its pin (None keeps what is set)."""
+
+_CONTEXT_BYTES, _VECTOR_BYTES, _SEGMENT_BYTES = 1024, 768, 160
+_FILL = 2
+"""A page of a tree is half full at worst."""
+
+
+def bytes_needed(items: Sequence[Save], references: int, sizes: Mapping[bytes, int], index_bytes: int) -> int:
+    """An upper bound of what saving adds: the pack, the pages new rows take, and the log.
+
+    references: distinct segments the vectors list. sizes: of those that are new. index_bytes: of the database now.
+    The log receives each page a transaction touches once: those that exist already, at most a few for each row, and
+    the new ones; the new ones then go to the database as well before the log is emptied.
+    """
+    vectors = sum(len(each) for _, each, _ in items)
+    rows = _VECTOR_BYTES * vectors + _SEGMENT_BYTES * references
+    for record, _, _ in items:
+        rows += _CONTEXT_BYTES + record.embedding.nbytes + 2 * record.joints.nbytes + len(record.instruction.encode())
+    new_pages = 16 + _FILL * rows // PAGE_BYTES
+    touched = min(20 + 12 * len(items) + 6 * vectors + 2 * references, index_bytes // PAGE_BYTES)
+    return (touched + 2 * new_pages) * (PAGE_BYTES + 24) + (pack_bytes(sizes) if sizes else 0)
