@@ -42,8 +42,6 @@ class GuidanceSearch:
         Raises InferenceError when a named context is not there, belongs to another model or cannot serve. That there
         is no similar one, or no pool, is no error: denoising then starts from noise.
         """
-        if self._store.state != CONNECTED:
-            return _away()
         if guidance.reference == SIMILAR:
             return self._similar(guidance, request, instruction, embedding)
         stored = self._fetch(guidance.reference, request.index)

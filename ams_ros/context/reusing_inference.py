@@ -10,7 +10,7 @@ from ams_ros.context.device_tier import DeviceTier
 from ams_ros.context.embedding import context_embedding
 from ams_ros.context.eviction.choice import find_policy
 from ams_ros.context.finished_inference import FinishedInference, as_context
-from ams_ros.context.guarded_store import CONNECTED, GuardedStore
+from ams_ros.context.guarded_store import ABSENT, GuardedStore
 from ams_ros.context.guidance_search import GuidanceSearch, Guided
 from ams_ros.context.pool_reader import PoolReader, Reusable
 from ams_ros.context.records import ModelKey, VectorKind, check_identifier
@@ -99,7 +99,8 @@ class ReusingInference:
         policy, stages = self._policy, StageTimer()
         found = stages.time("lookup", lambda: self._reader.look_up(observation))
         state = self._store.state
-        storing = state == CONNECTED
+        # A pool that is not well may be again by the next slice; only one that is away is not asked.
+        storing = state != ABSENT
         features = VisionFeatures(dict(found.features))
         # A prefix that was found makes features needless for the slice, but situations are compared by them.
         if found.prefix is None or storing:
