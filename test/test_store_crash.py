@@ -280,16 +280,20 @@ def changed_by_hand(folder: Path, *statements: str) -> DiskTier:
         ("UPDATE segments SET position = 1 << 60",),
         ("UPDATE segments SET position = -1",),
         ("UPDATE segments SET nbytes = 1 << 60",),
+        ("UPDATE segments SET nbytes = -5",),
         ("UPDATE segments SET nbytes = 1 << 40 WHERE nbytes = 9000", "UPDATE vectors SET shape = '[1099511627776]'"),
         ("UPDATE packs SET name = '../index.sqlite' WHERE number = 1",),
     ],
 )
-def test_rows_that_are_not_those_that_were_written_are_not_believed(tmp_path, statements):
+@pytest.mark.parametrize("first", ["read", "verify", "collect"])
+def test_rows_that_are_not_those_that_were_written_are_not_believed(tmp_path, statements, first):
     tier = DiskTier(tmp_path / "store", BUDGET)
     for number in (0, 2, 3):
         tier.save(record(f"c{number}"), expected_vectors(number), pinned=False)
     tier.close()
     tier = changed_by_hand(tmp_path / "store", *statements)
+    if first != "read":
+        getattr(tier, first)()
     whole = everything_returned_is_right(tier)
     report = tier.verify()
     assert whole < 6

@@ -46,7 +46,9 @@ def _by_pack(places: Sequence[SegmentPlace]) -> Iterator[tuple[str, list[Segment
 def _beyond(packs: PackFolder, name: str, group: list[SegmentPlace]) -> list[SegmentPlace]:
     """The segments that do not lie within their pack."""
     with packs.opened(name) as (_, size):
-        return [place for place in group if place.position + place.nbytes > size]
+        return [
+            place for place in group if place.position < 0 or place.nbytes < 1 or place.position + place.nbytes > size
+        ]
 
 
 def _runs(group: list[SegmentPlace]) -> list[list[SegmentPlace]]:

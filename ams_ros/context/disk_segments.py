@@ -94,7 +94,10 @@ class SegmentTable:
 
     def live_bytes(self) -> dict[int, int]:
         """Bytes of the segments in each pack that has any."""
-        return dict(self._index.rows("SELECT pack, SUM(nbytes) FROM segments GROUP BY pack"))
+        # TOTAL, unlike SUM, does not fail on what damaged rows add up to.
+        return {
+            pack: int(size) for pack, size in self._index.rows("SELECT pack, TOTAL(nbytes) FROM segments GROUP BY 1")
+        }
 
     def of_packs(self, numbers: Sequence[int]) -> list[SegmentPlace]:
         """The segments that lie in those packs, in the order of their bytes."""
