@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ams_ros.nodes.context_pool import ContextPoolNode
 from ams_ros.nodes.inference import InferenceNode
 from ams_ros.nodes.replay_supervisor import ReplaySupervisor
 from ams_ros.nodes.simulated_robot import SimulatedRobotNode
@@ -24,7 +25,12 @@ def generic(parameter):
 
 @pytest.mark.parametrize(
     ("name", "node"),
-    [("simulated_robot", SimulatedRobotNode), ("inference", InferenceNode), ("replay_supervisor", ReplaySupervisor)],
+    [
+        ("simulated_robot", SimulatedRobotNode),
+        ("context_pool", ContextPoolNode),
+        ("inference", InferenceNode),
+        ("replay_supervisor", ReplaySupervisor),
+    ],
 )
 def test_every_parameter_of_a_node_is_documented(name, node):
     told = section(name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ams_ros.cli.bench_pool import bench_pool
 from ams_ros.cli.bench_reuse import bench_reuse
 from ams_ros.cli.output import console, writable_file
 from ams_ros.errors import ConfigurationError
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from ams_ros.cli.graph import Graph
     from ams_ros.cli.graph_load import NodeLoad
 
-bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what a slice and what the graph cost here.")
+bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what the parts of the suite cost here.")
 
+bench.command("pool")(bench_pool)
 bench.command("reuse")(bench_reuse)
 
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.")]
@@ -56,8 +58,10 @@ def bench_graph(
     from ams_ros.cli.graph import Graph, GraphOptions
     from ams_ros.cli.interrupts import Interrupts
 
+    # Nothing on disk, so that what was stored before does not slow the start, and nothing is left behind.
+    options = GraphOptions(settings=(("context_pool.store", "''"),))
     try:
-        with Interrupts() as interrupts, Graph(GraphOptions(), lambda line: None, interrupts.check) as graph:
+        with Interrupts() as interrupts, Graph(options, lambda line: None, interrupts.check) as graph:
             figures = {"idle": _idle(graph, seconds), "task": _task(graph)}
     except KeyboardInterrupt:
         raise typer.Exit(1) from None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rclpy.qos import qos_profile_sensor_data
@@ -45,9 +46,12 @@ class Demonstration:
 
     def __init__(self, base: Path, options: GraphOptions, settings: TaskSettings) -> None:
         """Raises ConfigurationError when nothing can be written under `base`."""
-        self._options, self._settings = options, settings
+        self._settings = settings
         self._latest = base / "latest"
         folder = base / time.strftime("%Y-%m-%d_%H-%M-%S")
+        # A pool of its own: a demo must show the same whatever was done before, and run beside another graph.
+        store = ("context_pool.store", json.dumps(str(folder.resolve() / "contexts")))
+        self._options = replace(options, settings=(*options.settings, store))
         self._video = writable_file("--out", folder / "demo.mp4")
         self._page, self._json = folder / "demo.html", folder / "demo.json"
 

@@ -6,11 +6,12 @@ import dataclasses
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from std_msgs.msg import Header
 
+from ams_ros.context.pool_records import PoolFigures, VectorPlace
 from ams_ros.context.records import (
     KEY_BYTES,
     MAXIMUM_EMBEDDING,
@@ -24,9 +25,6 @@ from ams_ros.context.records import (
 from ams_ros.errors import ConfigurationError
 from ams_ros.msg import ContextInfo, PoolStats, VectorInfo
 from ams_ros.types import Float32Array
-
-if TYPE_CHECKING:
-    from ams_ros.context.places import PoolFigures, VectorPlace
 
 T = TypeVar("T")
 
