@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
+from typing import Protocol
+
+from ams_ros.benchmark.local_reuse import ROBOT, LocalReuse
 from ams_ros.benchmark.report import Episode
 from ams_ros.benchmark.request import EvaluationRequest
 from ams_ros.policy.inference import SliceInference
@@ -14,30 +19,52 @@ from ams_ros.simulation.tasks import find_task
 from ams_ros.supervision.clock import SteadyClock
 from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop, parse_mode
-from ams_ros.types import Inference, SliceRequest, TaskProgress, TaskRequest
+from ams_ros.types import Inference, Mode, Observation, SliceRequest, TaskProgress, TaskRequest
+
+
+class Infers(Protocol):
+    """Plain inference, or one that uses a pool."""
+
+    def infer(self, observation: Observation, request: SliceRequest) -> Inference:
+        """Infer one slice."""
+        ...
+
+
+def nothing() -> None:
+    """Wait for nothing."""
 
 
 class LocalSliceSource:
     """A policy in the same process as the robot; implements supervision.protocols.SliceSource."""
 
-    def __init__(self, inference: SliceInference, robot: SimulatedRobot) -> None:
-        """Infer with `inference` on what `robot` observes."""
-        self._inference, self._robot = inference, robot
+    def __init__(self, inference: Infers, robot: SimulatedRobot, wait: Callable[[], object] = nothing) -> None:
+        """Infer with `inference` on what `robot` observes. wait: for what an executing arm gives time for."""
+        self._inference, self._robot, self._wait = inference, robot, wait
 
     def infer(self, request: SliceRequest) -> Inference:
         """Observe now and infer one slice."""
-        return self._inference.infer(self._robot.observe(request.instruction), request)
+        inference = self._inference.infer(self._robot.observe(request.instruction), request)
+        self._wait()
+        return inference
 
 
 class Rollout:
     """Runs and scores episodes of one task with one policy."""
 
     def __init__(self, request: EvaluationRequest) -> None:
-        """Load the policy and build the plant once for all episodes."""
-        self._request, self._task = request, find_task(request.task)
-        self._plant = Plant(load_profile("widowx_250s"))
+        """Load the policy and build the plant once for all episodes.
+
+        reuse: in mode context the pool, in memory alone, that all episodes of this rollout share; else None.
+        """
+        self._request, self._task, self._mode = request, find_task(request.task), parse_mode(request.mode)
+        self._plant = Plant(load_profile(ROBOT))
         self._robot = SimulatedRobot(self._plant)
-        self._source = LocalSliceSource(SliceInference(load_policy(request.policy)), self._robot)
+        policy = load_policy(request.policy)
+        self.reuse = LocalReuse(policy) if self._mode is Mode.CONTEXT else None
+        if self.reuse is None:
+            self._source = LocalSliceSource(SliceInference(policy), self._robot)
+        else:
+            self._source = LocalSliceSource(self.reuse.inference, self._robot, self.reuse.drain)
         self._rest = RestThresholds(slices=request.cap) if request.until_cap else RestThresholds()
 
     def run(self, seed: int) -> Episode:
@@ -54,7 +81,8 @@ class Rollout:
                 first_success = progress.step
 
         loop = TaskLoop(self._source, self._robot, SteadyClock(), self._rest, score)
-        task = TaskRequest(self._task.instruction, parse_mode(self._request.mode), self._request.cap, seed)
+        episode = f"seed-{seed}-{uuid.uuid4().hex[:12]}" if self._mode is Mode.CONTEXT else ""
+        task = TaskRequest(self._task.instruction, self._mode, self._request.cap, seed, episode)
         result = loop.run(task, StopRequest())
         placed = self._task.placed(self._plant)
         return Episode(
