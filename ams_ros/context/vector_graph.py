@@ -9,10 +9,17 @@ others added: recall at 5 for those left fell from 0.99 to 0.3; without removing
 
 from __future__ import annotations
 
-import numpy as np
-from usearch.index import Index
+import ctypes
 
-from ams_ros.context.vector_rows import HalfArray, Slots, VectorRows
+import numpy as np
+
+# usearch 2.26 carries a C++ library of its own and exports it: what is loaded later, rclpy among it, would bind to that
+# one and crash. The system's own, loaded for all before, takes precedence.
+ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
+
+from usearch.index import Index  # noqa: E402
+
+from ams_ros.context.vector_rows import HalfArray, Slots, VectorRows  # noqa: E402
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 64, 192
 """Links per vector, and breadth of search when adding and looking up: on embeddings mixed from those of simulated
