@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,16 +52,17 @@ class ContextPool:
     returned (C7). Byte budgets hold at every moment. Every method raises PoolError once the pool is closed.
     """
 
-    def __init__(self, options: PoolOptions) -> None:
+    def __init__(self, options: PoolOptions, clock: Callable[[], float] = time.monotonic) -> None:
         """Open the pool and index what is on disk; memory that dead processes left is removed first.
 
+        clock: of the leases; what readers in other processes compare their deadline with is CLOCK_MONOTONIC.
         Raises PoolError when the store is in use, damaged beyond mending or of a later version, or when shared memory
         has no room.
         """
         self.options = options
         self._work = threading.RLock()
         self._closed = False
-        self._leases = LeaseTable()
+        self._leases = LeaseTable(clock)
         self._disk_bytes = 0
         remove_leftovers()
         self._disk = self._open_disk()
