@@ -7,7 +7,6 @@ power as well as kill -9 (https://www.sqlite.org/pragma.html#pragma_synchronous;
 from __future__ import annotations
 
 import sqlite3
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +55,6 @@ _SETTINGS = (
     f"PRAGMA wal_autocheckpoint = {LOG_PAGES}",
     f"PRAGMA journal_size_limit = {LOG_PAGES * PAGE_BYTES}",
 )
-_VERSION_AT = 60
 _BUSY_SECONDS = 10.0
 
 
@@ -71,7 +69,6 @@ class DiskIndex:
         """Open, creating it unless `read_only`; raises DamagedIndexError, or PoolError for anything else."""
         self.path = path
         self.read_only = read_only
-        _refuse_newer(path)
         with self._errors():
             mode = "ro" if read_only else "rwc"
             self._connection = sqlite3.connect(
@@ -158,6 +155,7 @@ class DiskIndex:
     def _prepare(self) -> None:
         execute = self._connection.execute
         self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
+        self._refuse_newer()
         empty = execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
         if self.read_only and empty:
             raise PoolError(f"{self.path}: there is no store here yet; let a pool write one first")
@@ -179,6 +177,19 @@ class DiskIndex:
             except OSError as error:
                 raise storage_error(self.path.parent, error) from error
         self._check_schema()
+
+    def _refuse_newer(self) -> None:
+        """Raise PoolError for a store of a later version, before any setting of it is changed.
+
+        By SQLite and not from the bytes of the file: to open and close the file beside SQLite would drop its locks
+        (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+        """
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise PoolError(
+                f"{self.path}: a store of version {version}, this program knows up to {SCHEMA_VERSION}; "
+                "update it, or choose another path"
+            )
 
     def _check_schema(self) -> None:
         """Accept our tables and nothing else, above all no triggers and views that would run with our statements."""
@@ -212,22 +223,3 @@ def set_aside(path: Path) -> Path:
     except OSError as error:
         raise storage_error(path, error) from error
     return kept
-
-
-def _refuse_newer(path: Path) -> None:
-    """Raise PoolError for a store of a later version, from the bytes of its file: SQLite is not let near it."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_VERSION_AT + 4)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise storage_error(path, error) from error
-    if len(head) < _VERSION_AT + 4 or not head.startswith(b"SQLite format 3\0"):
-        return
-    (version,) = struct.unpack_from(">I", head, _VERSION_AT)
-    if version > SCHEMA_VERSION:
-        raise PoolError(
-            f"{path}: a store of version {version}, this program knows up to {SCHEMA_VERSION}; "
-            "update it, or choose another path"
-        )

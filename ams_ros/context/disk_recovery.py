@@ -26,10 +26,10 @@ def open_index(path: Path, read_only: bool, findings: list[str]) -> DiskIndex:
         index = DiskIndex(path, read_only)
         index.check()
         return index
-    except DamagedIndexError as error:
+    except PoolError as error:
         if index:
             index.close()
-        if read_only:
+        if read_only or not isinstance(error, DamagedIndexError):
             raise
         findings.append(f"{error}; kept as {set_aside(path).name}, its contexts are lost")
     return DiskIndex(path, read_only)

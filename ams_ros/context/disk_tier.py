@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +75,16 @@ class DiskTier:
         self._packs = PackFolder(folder / PACKS_NAME, read_only)
         self._lock = None if read_only else StoreLock(folder, holder)
         findings: list[str] = []
-        try:
+        with ExitStack() as undo:
+            if self._lock:
+                undo.callback(self._lock.close)
             self._index = open_index(folder / INDEX_NAME, read_only, findings)
+            undo.callback(self._index.close)
             self._catalog = DiskCatalog(self._index)
             if not read_only:
                 findings += recover(self._index, self._catalog, self._packs)
             orphans = 0 if read_only else remove_orphans(self._catalog, self._packs)
-        except PoolError:
-            if self._lock:
-                self._lock.close()
-            raise
+            undo.pop_all()
         self.damaged = len(findings)
         if orphans:
             findings.append(f"{orphans} files of saves that were never finished were removed")
