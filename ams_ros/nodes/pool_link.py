@@ -48,11 +48,23 @@ class PoolLink:
         with self._lock:
             return self._state()
 
-    def call(self, client: Client, request: Any, timeout: float | None = None) -> Any | None:
+    def call(self, client: Client, request: Any) -> Any | None:
         """The response, or None when the pool is away or does not answer in time; blocks, never on the executor."""
+        return self._ask(client, request) if self.state == CONNECTED else None
+
+    def call_patiently(self, client: Client, request: Any, longest: float) -> Any | None:
+        """As `call`, for what takes its time: the pool is away only when it does not answer a plain question either.
+
+        longest: s; None after that, even from a pool that is there.
+        """
         if self.state != CONNECTED:
             return None
-        return self._ask(client, request, timeout or self._timeout)
+        future, deadline = client.call_async(request), time.monotonic() + longest
+        while not wait_for(future, self._timeout):
+            if time.monotonic() > deadline or not self._answers():
+                client.remove_pending_request(future)
+                return None
+        return future.result()
 
     def send(self, client: Client, request: Any) -> Future:
         """Ask without waiting; the answer, if it ever comes, is nobody's."""
@@ -65,16 +77,19 @@ class PoolLink:
         """Ask a silent pool whether it is there, unless that was done a moment ago; blocks for one timeout."""
         if not self._silent or time.monotonic() < self._next_look:
             return
-        # An empty query is refused, and whoever refuses is there.
-        if self.query.service_is_ready() and self._ask(self.query, QueryContexts.Request(), self._timeout) is not None:
+        if self.query.service_is_ready() and self._answers():
             return
         self._note(silent=True)
         self._next_look = time.monotonic() + self._pause
         self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
 
-    def _ask(self, client: Client, request: Any, timeout: float) -> Any | None:
+    def _answers(self) -> bool:
+        # An empty query is refused, and whoever refuses is there.
+        return self._ask(self.query, QueryContexts.Request()) is not None
+
+    def _ask(self, client: Client, request: Any) -> Any | None:
         future = client.call_async(request)
-        answered = wait_for(future, timeout)
+        answered = wait_for(future, self._timeout)
         if not answered:
             client.remove_pending_request(future)
         self._note(silent=not answered)

@@ -169,7 +169,7 @@ class RosContextStore:
         except queue.Empty:
             return False
         try:
-            answer = self._link.call(self._put, put_request(self._writer, context), PUT_SECONDS)
+            answer = self._link.call_patiently(self._put, put_request(self._writer, context), PUT_SECONDS)
         except PoolError as error:
             self._log.warning(f"a context could not be handed over: {error}", throttle_duration_sec=5.0)
             return True
