@@ -18,12 +18,13 @@ ROBOT = "widowx_250s"
 class LocalReuse:
     """Open while used in a `with`; without a folder nothing is kept after that."""
 
-    def __init__(self, policy: Policy, threshold: float = 0.0, folder: Path | None = None) -> None:
+    def __init__(self, policy: Policy, threshold: float = 0.0, folder: Path | None = None, host_bytes: int = 0) -> None:
         """Open the pool of that folder, or one in memory alone.
 
-        threshold: largest patch difference that passes as the same picture; 0 is exact reuse.
+        threshold: largest patch difference that passes as the same picture; 0 is exact reuse. host_bytes: memory of
+        the pool; 0 lets it choose.
         """
-        self.pool = ContextPool(PoolOptions(path=folder))
+        self.pool = ContextPool(PoolOptions(path=folder, host_bytes=host_bytes))
         self._store = LocalContextStore(self.pool)
         self.inference = ReusingInference(policy, self._store, ReuseOptions(ROBOT, approximate_threshold=threshold))
 

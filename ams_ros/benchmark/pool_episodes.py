@@ -12,6 +12,7 @@ from ams_ros.benchmark.rollout import Rollout
 from ams_ros.context.eviction.policy import VectorFacts
 from ams_ros.context.pool import ContextPool
 from ams_ros.errors import PoolError
+from ams_ros.policy.pi0 import load_policy
 
 TASK, OBJECTS, SEED = "cubes", 1, 100_000
 _PAGE = 1000
@@ -38,9 +39,10 @@ class StoredEpisodes:
 
 def store_episodes(policy: str, seeds: Sequence[int]) -> StoredEpisodes:
     """Run the shipped task with the policy once for each seed, all into one pool."""
-    rollout = Rollout(EvaluationRequest(TASK, "context", OBJECTS, len(seeds), SEED, policy, workers=1))
-    assert rollout.reuse is not None, "mode context has a pool"
-    with rollout.reuse as reuse:
+    request = EvaluationRequest(TASK, "context", OBJECTS, len(seeds), SEED, policy, workers=1)
+    loaded = load_policy(policy)
+    with LocalReuse(loaded) as reuse:
+        rollout = Rollout(request, loaded, reuse)
         for seed in seeds:
             rollout.run(seed)
         return _stored(reuse)
