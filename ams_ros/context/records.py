@@ -138,9 +138,9 @@ class ContextRecord:
             check_identifier("episode", self.episode)
         if self.guided_by:
             check_identifier("guided_by", self.guided_by)
-        if len(self.instruction.encode()) > MAXIMUM_INSTRUCTION_BYTES:
+        if not _writable(self.instruction) or len(self.instruction.encode()) > MAXIMUM_INSTRUCTION_BYTES:
             raise ConfigurationError(
-                "instruction", f"{len(self.instruction)} characters", f"at most {MAXIMUM_INSTRUCTION_BYTES} bytes"
+                "instruction", self.instruction[:80], f"text of at most {MAXIMUM_INSTRUCTION_BYTES} bytes in UTF-8"
             )
         for name, array in (("joints", self.joints), ("embedding", self.embedding)):
             if array.ndim != 1 or not np.isfinite(array).all():
@@ -205,6 +205,11 @@ class NewContext:
                 [f"{kind.value}/{name}" for kind, name in places],
                 f"at most {MAXIMUM_VECTORS}, each kind and name once",
             )
+
+
+def _writable(text: str) -> bool:
+    """Whether UTF-8 has a form for it: a lone surrogate has none."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def check_identifier(key: str, text: str) -> str:
