@@ -6,15 +6,25 @@ from functools import cache
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from ams_ros.errors import ConfigurationError
+
+PLAIN_WIDTH = 200
+"""Characters of a table that goes to a file or a pipe."""
 
 
 @cache
 def console() -> Console:
     """Standard output; plain lines of any length when it is no terminal."""
     return Console(highlight=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """Write a table to stdout, fitted to the window; whole where there is no terminal."""
+    out = console()
+    (out if out.is_terminal else Console(width=PLAIN_WIDTH)).print(table)
 
 
 def print_error(error: Exception) -> None:

@@ -7,16 +7,14 @@ import time
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from ams_ros.cli.output import console
+from ams_ros.cli.output import console, print_table
 from ams_ros.cli.pool_access import ContextRow, Imported, Listing, Verified
 
-PLAIN_WIDTH = 200
-"""Characters of a table that goes to a file or a pipe, where nobody's window is to be fitted."""
 NUMBERS = ("slice", "size", "cost", "reads")
 OUTCOME_STYLES = {"succeeded": "green", "failed": "red"}
 
@@ -44,7 +42,7 @@ def show_listing(listing: Listing, offset: int) -> None:
             row.guided_by or "-",
             Text(row.instruction),
         )
-    _print(table)
+    print_table(table)
     last = offset + len(listing.contexts)
     if listing.total > len(listing.contexts):
         console().print(f"{offset + 1} to {last} of {listing.total}; --offset {last} goes on.")
@@ -69,7 +67,7 @@ def show_context(row: ContextRow) -> None:
     ]
     for name, value in rows:
         facts.add_row(name, value if isinstance(value, Text) else Text(value))
-    _print(facts)
+    print_table(facts)
     table = _table("vector", "name", "shape", "type", "size", "cost", "reads", "tier")
     for vector in row.vectors:
         shape = " x ".join(map(str, vector.shape))
@@ -79,7 +77,7 @@ def show_context(row: ContextRow) -> None:
         )
     table.add_section()
     table.add_row("all", "", "", "", decimal(sum(vector.nbytes for vector in row.vectors)))
-    _print(table)
+    print_table(table)
 
 
 def show_stats(stats: dict[str, int | str]) -> None:
@@ -100,7 +98,7 @@ def show_stats(stats: dict[str, int | str]) -> None:
         table.add_row("hit rate", f"{found / asked:.1%}")
     if stats.get("stored_bytes"):
         table.add_row("stored once", f"{int(stats['logical_bytes']) / int(stats['stored_bytes']):.2f} times smaller")
-    _print(table)
+    print_table(table)
 
 
 def show_verified(verified: Verified) -> None:
@@ -126,12 +124,6 @@ def _table(*columns: str) -> Table:
         justify: JustifyMethod = "right" if column in NUMBERS else "left"
         table.add_column(column, no_wrap=column != "instruction", overflow="fold", justify=justify)
     return table
-
-
-def _print(table: Table) -> None:
-    """Fit a table to the window; ids are cut last, instructions first."""
-    out = console()
-    (out if out.is_terminal else Console(width=PLAIN_WIDTH)).print(table, soft_wrap=False)
 
 
 def _outcome(outcome: str) -> Text:

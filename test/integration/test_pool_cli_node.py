@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from disk_fixtures import new_context, record
+from disk_fixtures import new_context
 from pool_client import PoolClient
 from ros_probe import NodeProcess
 
@@ -38,7 +38,7 @@ def filled(node: NodeProcess, probe) -> str:
     """Name of a pool with two contexts of episode `morning` and one of `evening`."""
     client = PoolClient(probe, node.name)
     client.keep(
-        new_context(name, record(name, episode=episode, index=index))
+        new_context(name, episode=episode, index=index)
         for name, episode, index in (("abc-0", "morning", 0), ("abc-1", "morning", 1), ("def-0", "evening", 0))
     )
     client.close()
