@@ -8,36 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import disk_fixtures
 import numpy as np
 import pytest
 
 from ams_ros.cli.main import main
 from ams_ros.context.disk_tier import DiskTier, DiskVector
-from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey, VectorKind
+from ams_ros.context.records import ContextOutcome, ContextRecord, VectorKind
 
-MODEL = ModelKey("small", "ab", "cd", "float32", ("wrist",), "none", "widowx_250s")
 LATENTS = np.arange(24, dtype=np.float32).reshape(3, 2, 4)
 
 Call = Callable[..., tuple[int, str, str]]
 
 
 def record(name: str, episode: str, index: int, outcome: ContextOutcome = ContextOutcome.UNKNOWN) -> ContextRecord:
-    embedding = np.array([0.6, 0.8], np.float32)
-    return ContextRecord(
-        context_id=name,
-        model=MODEL,
-        instruction="put the cubes in the bowl",
-        episode=episode,
-        index=index,
-        outcome=outcome,
-        created=1.7e9 + index,
-        joints=np.array([0.1, 0.2]),
-        gripper=0.03,
-        embedding=embedding,
-        seed=7,
-        start_time=1.0,
-        guided_by="",
-    )
+    return disk_fixtures.record(name, episode=episode, index=index, outcome=outcome, created=1.7e9 + index, seed=7)
 
 
 def vectors(value: float) -> list[DiskVector]:
@@ -118,14 +103,14 @@ def test_show_tells_everything_about_the_one_context_that_begins_like_this(ams: 
     code, out, _ = ams("show", "def", "--store", store, "--json")
     assert code == 0
     (context,) = json.loads(out)["contexts"]
-    assert (context["context_id"], context["seed"], context["model"]["robot"]) == ("def-0", 7, "widowx_250s")
+    assert (context["context_id"], context["seed"], context["model"]["robot"]) == ("def-0", 7, "widowx250")
     assert [(v["kind"], v["name"], v["shape"], v["nbytes"], v["tier"]) for v in context["vectors"]] == [
         ("latents", "", [3, 2, 4], 96, "disk"),
         ("vision", "wrist", [16, 64], 4096, "disk"),
     ]
     code, out, _ = ams("show", "def", "--store", store)
     assert code == 0
-    assert "put the cubes in the bowl" in out
+    assert "put every cube into the bowl" in out
     assert "16 x 64" in out
 
 
