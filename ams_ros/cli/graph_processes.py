@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ams_ros.cli.shared_memory import remove_orphans, segments_of
+from ams_ros.context.shared_memory import remove_leftovers
 from ams_ros.errors import RobotError
 
 TAIL_LINES = 15
@@ -102,6 +103,8 @@ class GraphProcesses:
                 killed.append(name)
         self._processes.clear()
         remove_orphans(self._segments)
+        # A pool or a client of one that was killed leaves hundreds of megabytes; what anybody still owns stays.
+        remove_leftovers()
         return tuple(killed)
 
     def _tail(self, name: str) -> tuple[str, ...]:

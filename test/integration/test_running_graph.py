@@ -166,10 +166,14 @@ def test_a_node_that_dies_is_named_with_its_end_and_last_words_and_everything_is
     up = ams("up", *policy)
     up.wait_until_it_says("The graph is up.")
     up.note_shared_memory()
-    node_processes()["replay_supervisor"].kill()
+    pool = node_processes()["context_pool"]
+    memory = {Path(each.path) for each in pool.memory_maps() if each.path.startswith("/dev/shm/ams_ros_")}
+    assert memory
+    pool.kill()
     assert up.process.wait(60.0) == 1
+    assert not [path for path in memory if path.exists()]
     said = up.output()
-    assert "replay_supervisor was killed by SIGKILL" in said
+    assert "context_pool was killed by SIGKILL" in said
     assert "last lines of" in said
     assert "The graph was stopped." in said
     assert "Traceback" not in said
