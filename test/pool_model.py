@@ -152,7 +152,7 @@ class CheckedPool:
 
     # Operations.
 
-    def put(self, model: int, picture: int, latents: int, succeeded: bool, durable: bool, pinned: bool) -> None:
+    def put(self, model: int, picture: int, latents: int, *, succeeded: bool, durable: bool, pinned: bool) -> None:
         self.serial += 1
         outcome = ContextOutcome.SUCCEEDED if succeeded else ContextOutcome.UNKNOWN
         new = context(self.serial, model, picture, latents, outcome=outcome)

@@ -40,21 +40,15 @@ def operate(pool: CheckedPool, chance: random.Random) -> None:
     """One random operation, weighted by how often it happens in life, the rare ones often enough to meet."""
     choice, model, picture = chance.randrange(2**16), chance.randrange(2), min(int(chance.expovariate(0.4)), KEYS - 1)
     outcome, episode = chance.choice(OUTCOMES), chance.random() < 0.3
+    wanted = tuple(chance.sample(OUTCOMES, chance.randrange(3)))
+    how = {name: chance.random() < share for name, share in (("succeeded", 0.1), ("durable", 0.05), ("pinned", 0.02))}
     operations = {
-        "put": (
-            25,
-            lambda: pool.put(
-                model, picture, chance.randrange(-1, 6), *(chance.random() < p for p in (0.1, 0.05, 0.02))
-            ),
-        ),
+        "put": (25, lambda: pool.put(model, picture, chance.randrange(-1, 6), **how)),
         "put_again": (2, lambda: pool.put_again(choice)),
         "find": (15, lambda: pool.find(model, (picture, choice % KEYS))),
         "fetch": (15, lambda: pool.fetch(model, picture)),
         "read": (10, lambda: pool.read(choice, episode)),
-        "similar": (
-            5,
-            lambda: pool.similar(choice, model, tuple(chance.sample(OUTCOMES, chance.randrange(3))), choice % 5),
-        ),
+        "similar": (5, lambda: pool.similar(choice, model, wanted, choice % 5)),
         "set_outcome": (4, lambda: pool.set_outcome(choice, outcome, episode)),
         "pin": (2, lambda: pool.pin(choice, chance.random() < 0.3, episode)),
         "evict": (2, lambda: pool.evict(choice, episode)),
@@ -112,8 +106,8 @@ class PoolHistory(RuleBasedStateMachine):
         self.pool = CheckedPool(self.folder / "store" if disk else None, policy)
 
     @rule(model=models, picture=pictures, latents=st.integers(-1, 3), succeeded=flags, durable=flags, pinned=flags)
-    def put(self, model, picture, latents, succeeded, durable, pinned):
-        self.pool.put(model, picture, latents, succeeded, durable, pinned)
+    def put(self, model, picture, latents, **how):
+        self.pool.put(model, picture, latents, **how)
 
     @rule(count=st.integers(1, 12), model=models, picture=pictures)
     def put_many(self, count, model, picture):

@@ -51,7 +51,7 @@ class DiskKeeping:
         """Write contexts with their vectors that are in the host tier: all of them when `whole`, else those worth it.
 
         outcome: to be written instead of what the entries say. What is on disk is only referred to. All of them are
-        durable at return. Raises DiskFullError, PoolError; then nothing was written and nothing is changed.
+        durable at return. Raises DiskFullError, PoolError; one context is then as before, of several some are written.
         """
         rest = list(entries)
         while rest:
@@ -80,7 +80,7 @@ class DiskKeeping:
         outcome: ContextOutcome | None = None,
         beside: Sequence[ContextEntry] = (),
     ) -> None:
-        """As `save`; where the disk is full, whole contexts that are worth less go, pinned ones and `beside` never.
+        """As `save`; where the disk is full, whole contexts go that go before it, pinned ones and `beside` never.
 
         Raises DiskFullError when nothing more can go.
         """
@@ -88,7 +88,7 @@ class DiskKeeping:
             try:
                 self.save([entry], whole, outcome)
             except DiskFullError as full:
-                if not self._free(full.needed, entry, outcome or entry.outcome, (entry, *beside)):
+                if not self._free(full.needed, entry, (entry, *beside), outcome):
                     raise
             else:
                 return
@@ -97,18 +97,17 @@ class DiskKeeping:
         """Whether a context has vectors worth keeping that the disk does not hold for it."""
         return bool(self._to_write(entry, False))
 
-    def save_what_fits(self, entries: Sequence[ContextEntry]) -> None:
-        """Write contexts one after the other for which there is room, making room where they are worth more."""
-        for entry in entries:
-            with self._books.lock:
-                gone = self._books.contexts.named(entry.context_id) is not entry
-            if gone:
-                continue
-            try:
-                self.save_making_room(entry)
-            except DiskFullError:
-                # Smaller ones behind it may still fit.
-                continue
+    def save_what_fits(self, entries: Sequence[ContextEntry]) -> bool:
+        """Write contexts, those worth most first, until there is no room; whether there was for all of them."""
+        waiting = [entry for entry in entries if not entry.saved or self.unsaved(entry)]
+        try:
+            self.save(waiting)
+        except DiskFullError as full:
+            if len(waiting) > 1:
+                half = len(waiting) // 2
+                return self.save_what_fits(waiting[:half]) and self.save_what_fits(waiting[half:])
+            return self._free(full.needed, waiting[0], waiting, strictly=True) and self.save_what_fits(waiting)
+        return True
 
     def load(self, number: int) -> Array | None:
         """A vector's bytes as they were put; None when they are damaged or gone, and then it is forgotten."""
@@ -181,11 +180,19 @@ class DiskKeeping:
         return DiskVector(*described, loaded)
 
     def _free(
-        self, needed: int, saving: ContextEntry, outcome: ContextOutcome, staying: Sequence[ContextEntry]
+        self,
+        needed: int,
+        saving: ContextEntry,
+        staying: Sequence[ContextEntry],
+        outcome: ContextOutcome | None = None,
+        strictly: bool = False,
     ) -> bool:
-        """Make room on disk for a context of that outcome; whether there may be more of it now."""
+        """Make room on disk for a context (of that outcome by now); whether there may be more of it now.
+
+        strictly: only by contexts of a worse outcome, not by those that go first among equals.
+        """
         freed = self._disk.collect()
-        rank = len(FIRST_TO_GO) if saving.pinned else FIRST_TO_GO.index(outcome)
+        rank = len(FIRST_TO_GO) if saving.pinned else FIRST_TO_GO.index(outcome or saving.outcome) - strictly
         target = max(needed, self._disk.budget_bytes // _SHARE_TO_FREE)
         with self._books.lock:
             gone = self._less_worth(rank, target - freed, {entry.number for entry in staying})

@@ -13,7 +13,6 @@ from ams_ros.context.books import Books
 from ams_ros.context.context_order import FIRST_TO_GO
 from ams_ros.context.context_removal import ContextRemoval
 from ams_ros.context.curation import Curation
-from ams_ros.context.disk_errors import DiskFullError
 from ams_ros.context.disk_keeping import DiskKeeping
 from ams_ros.context.disk_tier import DiskTier
 from ams_ros.context.hashing.choice import find_hash
@@ -340,13 +339,10 @@ class ContextPool:
         if self._keeping is None:
             return
         with self._books.lock:
-            entries = [entry for entry in self._books.contexts if not entry.saved or self._keeping.unsaved(entry)]
+            entries = list(self._books.contexts)
         rank = {outcome: place for place, outcome in enumerate(reversed(FIRST_TO_GO))}
         entries.sort(key=lambda entry: (not entry.pinned, rank[entry.outcome], -entry.created))
-        try:
-            self._keeping.save(entries)
-        except DiskFullError:
-            self._keeping.save_what_fits(entries)
+        self._keeping.save_what_fits(entries)
 
     def _let_go(self) -> None:
         if self._disk is not None:
