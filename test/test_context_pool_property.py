@@ -78,12 +78,12 @@ def run_history(path: Path | None, policy: str, seed: int, steps: int) -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_pool_in_memory_agrees_with_its_model_over_a_long_history(policy):
-    run_history(None, policy, seed=3, steps=25_000)
+    run_history(None, policy, seed=3, steps=27_000)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_pool_with_a_disk_agrees_with_its_model_over_a_long_history(store, policy):
-    run_history(store, policy, seed=4, steps=9_000)
+    run_history(store, policy, seed=4, steps=6_500)
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ class PoolHistory(RuleBasedStateMachine):
     @rule(count=st.integers(1, 12), model=models, picture=pictures)
     def put_many(self, count, model, picture):
         for step in range(count):
-            self.pool.put(model, (picture + step) % KEYS, -1, False, False, False)
+            self.pool.put(model, (picture + step) % KEYS, -1, succeeded=False, durable=False, pinned=False)
 
     @rule(choice=choices)
     def put_again(self, choice):
