@@ -46,8 +46,8 @@ def context_embedding(
 ) -> Float32Array:
     """The embedding of one situation, (d,) float32 of length 1 with d at most DIMENSION.
 
-    features: vision features by camera, (tokens, width), any float type, tokens in the order of the picture's
-    rows. cameras: those that count, in the model's order. joints: (dof,) rad. gripper: m.
+    features: vision features by camera, (tokens, width), any float type or bfloat16 as uint16, tokens in the order of
+    the picture's rows. cameras: those that count, in the model's order. joints: (dof,) rad. gripper: m.
     Raises ConfigurationError when a camera's features are missing, of another form or not finite, or when there are
     too many cameras and joints for DIMENSION.
     """
@@ -67,16 +67,21 @@ def context_embedding(
 
 def _picture(camera: str, features: Array, length: int) -> Float64Array:
     """One camera's part, (length,) of length 1; zeros for a picture whose tokens are all the same."""
-    if features.ndim != 2 or 0 in features.shape or features.dtype.kind != "f":
+    if features.ndim != 2 or 0 in features.shape or not (features.dtype.kind == "f" or features.dtype == np.uint16):
         found = f"{features.dtype} {features.shape}"
         raise ConfigurationError(f"vision features of {camera}", found, "floats (tokens, width)")
-    tokens = features.astype(np.float32)
+    tokens = _widened(features) if features.dtype == np.uint16 else features.astype(np.float32)
     if not np.isfinite(tokens).all():
         raise ConfigurationError(f"vision features of {camera}", "nan or infinity", "finite numbers")
     cells = _cells(tokens - tokens.mean(axis=0)).ravel()
     projected = (cells @ _signs(len(cells), length)).astype(np.float64)
     norm = float(np.linalg.norm(projected))
     return projected / norm if norm > 0.0 else projected
+
+
+def _widened(bits: Array) -> Float32Array:
+    """Numbers whose bfloat16 bits are given: the upper half of a float32's."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def _cells(tokens: Float32Array) -> Float32Array:
