@@ -13,7 +13,7 @@ from ams_ros.benchmark.reuse_stages import measure_stages
 from ams_ros.policy.full_size import full_size_policy
 from ams_ros.policy.pi0 import load_policy
 
-_OVERHEAD_SLICES, _QUICK_OVERHEAD_SLICES = 400, 60
+_OVERHEAD_SLICES, _QUICK_OVERHEAD_SLICES = 400, 30
 _REPEATS, _QUICK_REPEATS = 30, 3
 _FULL_SIZE_REPEATS = 5
 

@@ -22,11 +22,11 @@ from ams_ros.policy.pi0 import Pi0Policy, load_policy
 
 @dataclass(frozen=True, slots=True)
 class _Worker:
-    """What a worker process keeps: the policy, the robot, and the file of earlier successes."""
+    """What a worker process keeps: policy, robot, step budget."""
 
     policy: Pi0Policy
     rollout: ReuseRollout
-    cameras: int
+    cap: int
 
 
 _worker: _Worker | None = None
@@ -45,7 +45,9 @@ def evaluate_reuse(
     context = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory(prefix="ams_ros_bench_") as folder,
-        ProcessPoolExecutor(request.workers, context, initializer=_build, initargs=(request.policy,)) as pool,
+        ProcessPoolExecutor(
+            request.workers, context, initializer=_build, initargs=(request.policy, request.cap)
+        ) as pool,
     ):
         successes = Path(folder) / "successes"
         filling, names, steps = pool.submit(_fill, request.filling_seeds, successes).result()
@@ -63,10 +65,10 @@ def evaluate_reuse(
         return filling, tuple(future.result() for future in futures)
 
 
-def _build(policy_name: str) -> None:
+def _build(policy_name: str, cap: int) -> None:
     global _worker  # noqa: PLW0603 - a worker process serves one request and has nowhere else to keep its plant
     policy = load_policy(policy_name)
-    _worker = _Worker(policy, ReuseRollout(policy), len(policy.description.cameras))
+    _worker = _Worker(policy, ReuseRollout(policy, cap), cap)
 
 
 def _fill(seeds: range, file: Path) -> tuple[Filling, tuple[str, ...], int]:
@@ -92,4 +94,4 @@ def _cell(cell: Cell, scenes: SceneSet, seeds: range, successes: Path, names: tu
         if cell.pool:
             reuse.pool.import_file(successes)
         episodes = tuple(_worker.rollout.run(cell, scenes, seed, reuse, names) for seed in seeds)
-    return CellFigures(cell, scenes, _worker.cameras, episodes)
+    return CellFigures(cell, scenes, len(_worker.policy.description.cameras), _worker.cap, episodes)

@@ -12,7 +12,6 @@ import numpy as np
 from ams_ros.benchmark.confidence import wilson_interval
 from ams_ros.benchmark.report import Episode
 from ams_ros.benchmark.reuse_cells import Cell
-from ams_ros.benchmark.reuse_request import CAP
 from ams_ros.benchmark.reuse_scenes import SceneSet
 from ams_ros.types import ReuseReport
 
@@ -44,11 +43,12 @@ class TimedEpisode:
 
 @dataclass(frozen=True, slots=True)
 class CellFigures:
-    """All episodes of one cell on one set of scenes. cameras: how many the policy has."""
+    """All episodes of one cell on one set of scenes. cameras: how many the policy has. cap: of every episode, steps."""
 
     cell: Cell
     scenes: SceneSet
     cameras: int
+    cap: int
     episodes: tuple[TimedEpisode, ...]
 
     @property
@@ -94,7 +94,8 @@ class CellFigures:
             "successes": self.successes,
             "ci95": list(wilson_interval(self.successes, count)),
             "steps_mean_capped": fmean(
-                CAP if one.episode.steps_to_success is None else one.episode.steps_to_success for one in self.episodes
+                self.cap if one.episode.steps_to_success is None else one.episode.steps_to_success
+                for one in self.episodes
             ),
         }
 

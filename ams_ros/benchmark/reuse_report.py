@@ -49,6 +49,7 @@ class ReuseBenchReport:
         """The fields of the JSON form."""
         return {
             "policy": self.request.policy,
+            "cap": self.request.cap,
             "quick": self.request.quick,
             "seeds": [self.request.seeds.start, self.request.seeds[-1]],
             "filling": self.filling.as_dictionary(),

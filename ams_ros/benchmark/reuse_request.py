@@ -12,9 +12,6 @@ FILLING_OFFSET = 50_000
 USED_FOR_CHOOSING = (range(200_000, 200_100), range(300_000, 300_100))
 """Seeds the shipped checkpoint was chosen on; nothing may be claimed on them."""
 
-CAP = 1500
-"""Step budget of every episode (paper, section 6)."""
-
 
 @dataclass(frozen=True, slots=True)
 class ReuseRequest:
@@ -22,18 +19,20 @@ class ReuseRequest:
 
     policy: name or folder of the checkpoint. episodes: per cell and set of scenes. seed: of the first scene; episode k
         uses seed + k in every cell, the pool is filled from seed + FILLING_OFFSET and on.
-    workers: processes. quick: a few cells, one set of scenes.
+    workers: processes. cap: step budget of every episode (the paper's by default). quick: a few cells, one set of
+        scenes.
     """
 
     policy: str
     episodes: int
     seed: int
     workers: int
+    cap: int = 1500
     quick: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured, before any process is started."""
-        for key, value in (("workers", self.workers), ("episodes", self.episodes)):
+        for key, value in (("workers", self.workers), ("episodes", self.episodes), ("cap", self.cap)):
             if value < 1:
                 raise ConfigurationError(key, value, "an integer of at least 1")
         if self.episodes > FILLING_OFFSET:

@@ -9,7 +9,6 @@ from ams_ros.benchmark.local_reuse import ROBOT, LocalReuse
 from ams_ros.benchmark.report import Episode
 from ams_ros.benchmark.reuse_cells import EPISODE, Cell
 from ams_ros.benchmark.reuse_figures import TimedEpisode, TimedSlice
-from ams_ros.benchmark.reuse_request import CAP
 from ams_ros.benchmark.reuse_scenes import SceneSet
 from ams_ros.policy.inference import SliceInference
 from ams_ros.policy.protocol import Policy
@@ -70,9 +69,9 @@ class ComparedSource:
 class ReuseRollout:
     """One policy and one simulated robot for any cell and scene."""
 
-    def __init__(self, policy: Policy) -> None:
-        """Build the plant once."""
-        self._policy, self._task = policy, CubesTask()
+    def __init__(self, policy: Policy, cap: int) -> None:
+        """Build the plant once. cap: step budget of every episode."""
+        self._policy, self._task, self._cap = policy, CubesTask(), cap
         self._robot = SimulatedRobot(Plant(load_profile(ROBOT)))
 
     def run(
@@ -95,7 +94,7 @@ class ReuseRollout:
 
         source = ComparedSource(self._policy, cell, reuse, self._robot)
         loop = TaskLoop(source, self._robot, SteadyClock(), RestThresholds(), score)
-        result = loop.run(task_request(self._task.instruction, cell, seed, successes), StopRequest())
+        result = loop.run(task_request(self._task.instruction, cell, self._cap, seed, successes), StopRequest())
         placed = self._task.placed(plant)
         episode = Episode(
             seed=seed,
@@ -110,16 +109,16 @@ class ReuseRollout:
         return TimedEpisode(episode, tuple(source.slices), self._policy.description.period)
 
 
-def task_request(instruction: str, cell: Cell, seed: int, successes: Sequence[str]) -> TaskRequest:
+def task_request(instruction: str, cell: Cell, cap: int, seed: int, successes: Sequence[str]) -> TaskRequest:
     """What the task loop is asked for: the mode, and the guidance of the first slices, that the cell stands for."""
     if not cell.pool:
-        return TaskRequest(instruction, Mode.DIRECT, CAP, seed)
+        return TaskRequest(instruction, Mode.DIRECT, cap, seed)
     guidance = None
     if cell.warm is not None:
         reference = successes[seed % len(successes)] if cell.warm.reference == EPISODE else cell.warm.reference
         guidance = Guidance(reference, cell.warm.start_time, cell.warm.variant)
     slices = cell.slices if guidance is not None else 0
-    return TaskRequest(instruction, Mode.CONTEXT, CAP, seed, episode_name(seed), guidance, slices)
+    return TaskRequest(instruction, Mode.CONTEXT, cap, seed, episode_name(seed), guidance, slices)
 
 
 def episode_name(seed: int) -> str:

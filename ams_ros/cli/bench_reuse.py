@@ -18,6 +18,7 @@ def bench_reuse(
     policy: Annotated[str, typer.Option(help="Name or folder of the checkpoint.")] = "cubes",
     episodes: Annotated[int | None, typer.Option(help="Scenes per row: 20, or 2 with --quick.")] = None,
     seed: Annotated[int, typer.Option(help="Of the first scene; all rows use the same ones.")] = 400_000,
+    cap: Annotated[int, typer.Option(help="Step budget of every episode.")] = 1500,
     workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few rows, one cube.")] = False,
     full_size: Annotated[
@@ -34,6 +35,7 @@ def bench_reuse(
         episodes=(2 if quick else 20) if episodes is None else episodes,
         seed=seed,
         workers=cores if workers is None else workers,
+        cap=cap,
         quick=quick,
     )
     json_file = json_file and writable_file("--json", json_file)
