@@ -16,7 +16,7 @@ from ams_ros.context.eviction.choice import POLICIES
 from ams_ros.context.hashing.choice import HASH_NAMES
 from ams_ros.context.pool import ContextPool
 from ams_ros.context.pool_options import PoolOptions
-from ams_ros.errors import AmsError
+from ams_ros.errors import AmsError, ConfigurationError, PoolError
 from ams_ros.msg import PoolStats
 from ams_ros.nodes.deferred_service import Reply, defer_replies, not_called
 from ams_ros.nodes.lifecycle import LATCHED, AmsNode
@@ -83,11 +83,9 @@ class ContextPoolNode(AmsNode):
 
     def _setup(self) -> None:
         pool = self._pool = ContextPool(self._options())
-        self._intake = ParcelIntake(self.setting("maximum_context_bytes"))
         busy = f"the context pool is busy: {self.setting('maximum_waiting')} requests wait already (maximum_waiting)"
         self._writing = WorkLane(self.setting("maximum_waiting"), busy)
         self._reading = WorkLane(self.setting("maximum_waiting"), busy)
-        self._answers = PoolAnswers(pool, self._intake)
         self._told = (0, 0)
         memory, memory_bytes = pool.memory
         board, board_bytes = pool.key_board
@@ -102,13 +100,16 @@ class ContextPoolNode(AmsNode):
         self._beat = self.create_timer(
             1.0 / self.setting("stats_rate"), self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME), autostart=False
         )
-        self._offer_services()
+        self._offer_services(pool)
         for finding in pool.findings:
             self.get_logger().warning(f"found on opening the store: {finding}")
         self.get_logger().info(f"store: {pool.options.path or 'none'}; shared memory: {memory_bytes / MIB:.0f} MiB")
 
     def _options(self) -> PoolOptions:
         store = self.setting("store")
+        for key, known in (("eviction", tuple(POLICIES)), ("hash", HASH_NAMES)):
+            if self.setting(key) not in known:
+                raise ConfigurationError(key, self.setting(key), ", ".join(known))
         return PoolOptions(
             path=None if not store else default_store() if store == "default" else Path(store).expanduser(),
             host_bytes=self.setting("host_bytes"),
@@ -120,13 +121,23 @@ class ContextPoolNode(AmsNode):
             promotion_seconds=PROMOTION_SECONDS,
         )
 
-    def _offer_services(self) -> None:
-        answers = self._answers
-        self.create_service(GetPoolStats, "~/get_stats", self._get_stats)
+    def _offer_services(self, pool: ContextPool) -> None:
+        answers = PoolAnswers(pool, ParcelIntake(self.setting("maximum_context_bytes")))
+        # Figures are told in every state: they have no way to say no.
+        stats = self.create_service(GetPoolStats, "~/get_stats", not_called)
+        defer_replies(stats, lambda *call: _run(self._get_stats, *call))
+
+        def accept_query(request: Any, response: Any, reply: Reply) -> None:
+            try:
+                lane = self._reading if self._serving and answers.reads_disk(request) else None
+            except AmsError as error:
+                reply(refused(response, str(error)))
+                return
+            self._accept(answers.query, request, response, reply, lane)
+
+        defer_replies(self.create_service(QueryContexts, "~/query", not_called), accept_query)
         self._serve(ReleaseLease, "~/release", answers.release, None)
         self._serve(ListContexts, "~/list", answers.list, self._reading)
-        query = self.create_service(QueryContexts, "~/query", not_called)
-        defer_replies(query, self._accept_query)
         for kind, name, answer in (
             (PutContext, "~/put", answers.put),
             (SetOutcome, "~/set_outcome", answers.set_outcome),
@@ -155,8 +166,6 @@ class ContextPoolNode(AmsNode):
     def _teardown(self) -> None:
         self.status_values = {}
         pool, self._pool = self._pool, None
-        for name in ("_intake", "_answers"):
-            self.__dict__.pop(name, None)
         if pool is not None:
             pool.close()
 
@@ -168,55 +177,59 @@ class ContextPoolNode(AmsNode):
 
         defer_replies(self.create_service(kind, name, not_called), accept)
 
-    def _accept_query(self, request: Any, response: Any, reply: Reply) -> None:
-        try:
-            lane = self._reading if self._serving and self._answers.reads_disk(request) else None
-        except AmsError as error:
-            reply(refused(response, str(error)))
-            return
-        self._accept(self._answers.query, request, response, reply, lane)
-
     def _accept(self, answer: Answer, request: Any, response: Any, reply: Reply, lane: WorkLane | None) -> None:
         """Answer on this thread, or in that of `lane`."""
         closed = f"the context pool is {self.state_label}: activate it"
         if not self._serving:
             reply(refused(response, closed))
             return
-
-        def run(_: object = None) -> None:
-            try:
-                answered = answer(request, response)
-            except AmsError as error:
-                answered = refused(response, str(error))
-            reply(answered)
-
         if lane is None:
-            run()
-        else:
-            lane.take(Job(run, lambda message: reply(refused(response, message))), closed)
+            _run(answer, request, response, reply)
+            return
+        job = Job(
+            run=lambda _: _run(answer, request, response, reply),
+            refuse=lambda message: reply(refused(response, message)),
+        )
+        lane.take(job, closed)
 
     def _get_stats(self, request: Any, response: Any) -> Any:
-        response.stats = self._figures()
+        response.stats = self._figures(self._pool)
         return response
 
     # Telling.
 
     def _tick(self) -> None:
-        assert self._pool is not None
-        self._pool.expire()
-        figures = self._figures()
+        pool = self._pool
+        if pool is None or not self._serving:  # the timer was due already when it was canceled
+            return
+        pool.expire()
+        figures = self._figures(pool)
         self._stats.publish(figures)
         told = (figures.damaged, figures.refused)
         if told != self._told:
             self._told = told
-            self.set_concern(
-                f"since it was configured, {told[0]} damaged entries were removed from the store and "
-                f"{told[1]} contexts found no room (host_bytes, disk_bytes)"
-            )
+            self.set_concern(_concern(*told))
 
-    def _figures(self) -> PoolStats:
-        assert self._pool is not None
-        return stats_message(self._pool.stats(), Header(stamp=self.get_clock().now().to_msg()))
+    def _figures(self, pool: ContextPool | None) -> PoolStats:
+        if pool is None:
+            raise PoolError("the context pool is being cleaned up")
+        return stats_message(pool.stats(), Header(stamp=self.get_clock().now().to_msg()))
+
+
+def _run(answer: Answer, request: Any, response: Any, reply: Reply) -> None:
+    try:
+        answered = answer(request, response)
+    except AmsError as error:
+        answered = refused(response, str(error))
+    reply(answered)
+
+
+def _concern(damaged: int, roomless: int) -> str:
+    parts = [
+        f"{damaged} damaged entries were removed from the store" if damaged else "",
+        f"{roomless} contexts found no room (host_bytes, disk_bytes)" if roomless else "",
+    ]
+    return "since it was configured, " + " and ".join(filter(None, parts))
 
 
 def refused(response: Any, message: str) -> Any:

@@ -170,3 +170,14 @@ def test_a_policy_that_needs_another_camera_waits_for_that_one(node, probe, tmp_
     with probe.reconfigured(node.name, policy=str(policy)), Robot(probe):
         reply = infer_until(probe, lambda reply: "side" in reply.message)
         assert "wrist" not in reply.message
+
+
+def test_without_a_context_pool_slices_come_as_ever_and_its_absence_is_a_warning(node, probe):
+    told = probe.status(node.name).wait_for(
+        lambda m: m.level == b"\x01" and "absent" in m.message, "the absence is told"
+    )
+    assert "context_pool" in told.message
+    with Robot(probe):
+        reply = infer_until(probe, lambda reply: reply.success)
+    assert (reply.reuse.pool, reply.reuse.stored) == ("absent", False)
+    assert probe.state(node.name) == "active"
