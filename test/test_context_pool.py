@@ -25,6 +25,7 @@ from ams_ros.context.pool_records import DISK, HOST, NOWHERE, PoolFigures
 from ams_ros.context.records import ContextOutcome, ContextRecord, NewContext, NewVector, VectorKind
 from ams_ros.context.shared_memory import SharedArea, area_exists
 from ams_ros.context.store import SimilarQuery
+from ams_ros.context.warm_memory import LEAST_BYTES, WarmMemory
 from ams_ros.errors import ConfigurationError, PoolError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -668,17 +669,32 @@ def test_a_local_store_drops_and_counts_what_finds_its_queue_full(pool):
     store.close()
 
 
-def test_a_local_store_says_that_the_pool_refused(pool):
+def test_a_local_store_counts_what_the_pool_refused_and_says_why(pool):
     store = LocalContextStore(pool)
     huge = NewVector(LATENTS, "", content(1, 2 * MIB))
     store.put(NewContext(context(1).record, (huge,)))
-    store.drain()
-    assert store.refused == 1
-    assert "host tier" in store.state
     store.put(context(2))
     store.drain()
-    assert store.state == "connected"
+    assert (store.stored, store.refused, store.state) == (1, 1, "connected")
+    assert "host tier" in store.refusal
     store.close()
+
+
+def test_memory_of_a_fetched_array_is_used_again_only_when_no_view_of_it_is_left():
+    memory = WarmMemory()
+    first = memory.empty(LEAST_BYTES + 100)
+    place = first.ctypes.data
+    part = first.view(np.uint16).reshape(-1, 2)[5:]
+    del first
+    part[...] = 7
+    second = memory.empty(LEAST_BYTES + 100)
+    second[...] = 9
+    assert (part == 7).all(), "a view of the first is still there"
+    del part
+    third = memory.empty(LEAST_BYTES + 90)
+    assert third.ctypes.data == place
+    assert len(third) == LEAST_BYTES + 90
+    assert memory.empty(100).shape == (100,)
 
 
 def test_a_local_store_of_a_closed_pool_has_nothing_and_raises_nothing():

@@ -14,7 +14,8 @@ from ams_ros.errors import ConfigurationError, PoolError
 class LocalContextStore:
     """Implements ContextStore: look-ups in the caller's thread, storing behind its back in a thread of its own.
 
-    stored, refused, dropped: contexts that were put, that the pool found no room for, and that found the queue full.
+    stored, refused, dropped: contexts that were put, that the pool refused, and that found the queue full. refusal:
+    why the last one was refused.
     The pool stays its owner's to close, after this store.
     """
 
@@ -27,14 +28,14 @@ class LocalContextStore:
         self._changed = threading.Condition()
         self._waiting: deque[NewContext] = deque()
         self._busy = self._ended = False
-        self._trouble = ""
+        self.refusal = self._trouble = ""
         self._death: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="ams_context_put", daemon=True)
         self._thread.start()
 
     @property
     def state(self) -> str:
-        """connected; absent after close; what the last thing was that went wrong, for good or until it went well."""
+        """connected; absent after close; or what is wrong with the pool or the storing thread."""
         if self._death is not None:
             return f"storing has ended: {self._death!r}"
         if self._ended:
@@ -117,12 +118,11 @@ class LocalContextStore:
             return self._waiting.popleft()
 
     def _store(self, context: NewContext) -> None:
-        """Put one; that the pool refuses it is the context's fate, not the thread's end."""
+        """Put one; that the pool refuses it is this context's fate and no trouble of the pool."""
         try:
             self._pool.put(context)
         except (PoolError, ConfigurationError) as error:
             self.refused += 1
-            self._trouble = str(error)
+            self.refusal = str(error)
         else:
             self.stored += 1
-            self._trouble = ""

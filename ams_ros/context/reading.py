@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ams_ros.context.books import Books
 from ams_ros.context.context_table import ContextEntry
@@ -20,6 +19,7 @@ from ams_ros.context.portable import PortableContext
 from ams_ros.context.records import Array, ModelKey, NewVector, VectorKind
 from ams_ros.context.store import FetchedContext, FetchedVector
 from ams_ros.context.virtual_actions import TierFullError
+from ams_ros.context.warm_memory import WarmMemory
 from ams_ros.errors import ConfigurationError
 
 
@@ -44,6 +44,7 @@ class Reading:
         """work: what whoever moves bytes between tiers holds. keeping: None when there is no disk."""
         self._books, self._room, self._keeping = books, room, keeping
         self._work, self._leases, self._options = work, leases, options
+        self._memory = WarmMemory()
 
     def find(self, model: ModelKey, keys: Sequence[bytes]) -> Found:
         """The vectors of those input keys, under one lease."""
@@ -270,7 +271,7 @@ class Reading:
     def _copy(self, number: int) -> Array:
         table = self._books.vectors
         layout = table.layout(number)
-        content: NDArray[np.uint8] = np.empty(layout.nbytes, np.uint8)
+        content = self._memory.empty(layout.nbytes)
         try:
             self._books.host.load(table.actions(number), content)
         finally:

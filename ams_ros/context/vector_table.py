@@ -1,4 +1,4 @@
-"""What the pool knows of each vector, in columns: 60 bytes and no object for each."""
+"""What the pool knows of each vector, in columns: 52 bytes and no object for each."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class VectorTable:
         self._layouts: list[VectorLayout] = []
         self._known_layouts: dict[VectorLayout, int] = {}
         self._layout = array("i")
-        self._first = array("q")
+        self._first = array("i")
         self._actions: dict[int, array[int]] = {}
         self._owner = array("i")
         self._sharing: dict[int, array[int]] = {}
@@ -121,7 +121,7 @@ class VectorTable:
         self._actions.pop(number, None)
         if len(actions) > 1:
             self._first[number] = _SEVERAL
-            self._actions[number] = array("q", actions)
+            self._actions[number] = array("i", actions)
         else:
             self._first[number] = actions[0] if actions else _NOWHERE
 

@@ -44,7 +44,7 @@ class PriorityHybrid:
     is brought up to date when it comes to the top.
     """
 
-    __slots__ = ("_clock", "_group", "_half_life", "_heaps", "_key", "_last", "_live", "_pushed", "_uses", "_weight")
+    __slots__ = ("_clock", "_group", "_half_life", "_heaps", "_key", "_live", "_pushed", "_weight")
 
     def __init__(self, half_life: int = HALF_LIFE) -> None:
         self._half_life = half_life
@@ -53,8 +53,6 @@ class PriorityHybrid:
         self._live = {_VISION: 0, _OTHER: 0}
         self._group = array("b")
         self._weight = array("f")
-        self._uses = array("f")
-        self._last = array("q")
         self._key = array("d")
         self._pushed = array("d")
 
@@ -68,8 +66,7 @@ class PriorityHybrid:
         self._group[number] = group
         cost = min(max(LEAST_COST, vector.cost), MOST_COST)
         self._weight[number] = math.log2(cost / (vector.nbytes + LEAST_BYTES))
-        self._uses[number] = 0.0
-        self._last[number] = self._clock
+        self._key[number] = -math.inf
         self._use(number)
         self._pushed[number] = self._key[number]
         self._heaps[group].push(self._key[number], number)
@@ -97,11 +94,11 @@ class PriorityHybrid:
             yield from self._by_score(heap, group)
 
     def _use(self, number: int) -> None:
+        """Add 2 ** (clock / half-life), what a use now is worth as of time zero, to the uses within the key."""
         self._clock += 1
-        age = self._clock - self._last[number]
-        self._uses[number] = 1.0 + self._uses[number] * 2.0 ** -(age / self._half_life)
-        self._last[number] = self._clock
-        self._key[number] = math.log2(self._uses[number]) + self._weight[number] + self._clock / self._half_life
+        weight, now = self._weight[number], self._clock / self._half_life
+        earlier = self._key[number] - weight
+        self._key[number] = weight + now + math.log2(1.0 + 2.0 ** (earlier - now))
 
     def _mend_top(self, heap: KeyHeap, group: int) -> None:
         """Bring the top up to date, each entry at most once for each use or removal it missed."""
@@ -139,8 +136,6 @@ class PriorityHybrid:
         if missing > 0:
             more = missing + len(self._group) // 8
             self._group.extend(array("b", [_UNKNOWN]) * more)
-            for column in (self._weight, self._uses):
-                column.extend(array("f", [0.0]) * more)
-            self._last.extend(array("q", [0]) * more)
+            self._weight.extend(array("f", [0.0]) * more)
             for column in (self._key, self._pushed):
                 column.extend(array("d", [0.0]) * more)
