@@ -18,15 +18,18 @@ def plot_growth(points: Sequence[Mapping[str, float]], path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     contexts = [point["contexts"] for point in points]
-    for label, values, colour in (
-        ("exact, 99th percentile", [point["exact_us_p99"] for point in points], "tab:blue"),
-        ("five most similar, 99th percentile", [point["similar_ms_p99"] * 1e3 for point in points], "tab:orange"),
-        ("five most similar, compared with all", [point["similar_exact_ms"] * 1e3 for point in points], "tab:grey"),
+    for label, name, unit, line in (
+        ("exact", "exact_us_p50", 1.0, "o-b"),
+        ("exact, 99th percentile", "exact_us_p99", 1.0, "o--b"),
+        ("five most similar", "similar_ms_p50", 1e3, "s-r"),
+        ("five most similar, 99th percentile", "similar_ms_p99", 1e3, "s--r"),
+        ("compared with all", "similar_exact_ms", 1e3, ".-k"),
     ):
-        axes.plot(contexts, values, "o-", color=colour, label=label)
-    axes.axhline(20.0, color="tab:blue", linestyle=":", label="goals at 100,000")
-    axes.axhline(2000.0, color="tab:orange", linestyle=":")
+        values = [point[name] * unit for point in points]
+        axes.plot(contexts, values, line, linewidth=1.2, markersize=4, label=label)
+    axes.axhline(20.0, color="b", linestyle=":", label="goals of the 99th percentiles at 100,000")
+    axes.axhline(2000.0, color="r", linestyle=":")
     axes.set(xscale="log", yscale="log", xlabel="contexts", ylabel="microseconds", title="Look-ups in the context pool")
     axes.grid(which="major", alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=7)
     figure.savefig(path, dpi=120)

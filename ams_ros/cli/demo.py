@@ -36,7 +36,7 @@ def demo(
             shown = Demonstration(out, GraphOptions(policy=policy), settings).run(console(), interrupts)
         except KeyboardInterrupt:
             raise typer.Exit(1) from None
-    for line in (shown.report.sentence(), *shown.report.pool_lines()):
+    for line in (shown.report.sentence(), *shown.report.pool_lines(runs_on=False)):
         console().print(line, markup=False)
     for label, path in (("Film", shown.video), ("Page", shown.page), ("Report", shown.json), ("Latest", shown.latest)):
         console().print(f"{label + ':':<8} {path}", markup=False)

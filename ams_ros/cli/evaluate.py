@@ -16,7 +16,7 @@ def evaluate(
     *,
     task: Annotated[str, typer.Option(help="What to evaluate on.")] = "cubes",
     objects: Annotated[int, typer.Option(help="Objects in every scene.")] = 1,
-    mode: Annotated[str, typer.Option(help="Primitives to run with: direct.")] = "direct",
+    mode: Annotated[str, typer.Option(help="direct, or context: every episode with an empty pool.")] = "direct",
     episodes: Annotated[int, typer.Option(help="How many scenes.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the first episode; the others follow.")] = 100_000,
     policy: Annotated[str, typer.Option(help="Name or folder of the checkpoint.")] = "cubes",

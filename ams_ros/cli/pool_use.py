@@ -29,7 +29,8 @@ class PoolUse:
         lost = "".join(
             f", {count} {what}" for count, what in ((self.refused, "refused"), (self.evictions, "evicted")) if count
         )
+        asked = self.hits + self.misses
+        found = f"{self.hits} of {asked} vectors found" if asked else "nothing looked up"
         return (
-            f"Pool: {self.hits} of {self.hits + self.misses} vectors found, {self.puts} contexts stored "
-            f"({decimal(self.new_bytes)} new{lost}), {self.contexts} in all."
+            f"Pool: {found}, {self.puts} contexts stored ({decimal(self.new_bytes)} new{lost}), {self.contexts} in all."
         )

@@ -63,7 +63,8 @@ def show_context(row: ContextRow) -> None:
         ("started from", guidance),
         ("seed", str(row.seed)),
         ("joints", f"{joints} rad, gripper {row.gripper:.4f} m"),
-        *((f"model {key}" if key != "model_id" else "model", _plain(value)) for key, value in row.model.items()),
+        ("model", _plain(row.model["model_id"])),
+        *((f"  {key}", _plain(value)) for key, value in row.model.items() if key != "model_id"),
     ]
     for name, value in rows:
         facts.add_row(name, value if isinstance(value, Text) else Text(value))

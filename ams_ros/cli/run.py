@@ -82,7 +82,7 @@ def run(
         raise typer.Exit(1) from None
     if json_file is not None:
         json_file.write_text(report.to_json(), encoding="utf-8")
-    for line in (report.sentence(), *report.pool_lines()):
+    for line in (report.sentence(), *report.pool_lines(runs_on=not start)):
         out.print(line, markup=False)
     if video is not None:
         out.print(f"Video: {video}", markup=False)

@@ -131,9 +131,10 @@ class TaskReport:
         work = f"{self.steps} steps in {self.seconds:.1f} s, {self.inferences} inferences ({self.policy_seconds:.1f} s)"
         return f"{verdict}, {work}. Ended as {self.outcome}: {self.message}"
 
-    def pool_lines(self) -> tuple[str, ...]:
-        """What there is to say about the pool, for people; nothing in mode direct."""
+    def pool_lines(self, runs_on: bool) -> tuple[str, ...]:
+        """What there is to say about the pool, for people; nothing in mode direct. runs_on: whether its node does."""
         if self.mode == Mode.DIRECT.value:
             return ()
         used = self.pool.sentence() if self.pool else "No context pool answers: inference went without one."
-        return used, f"Episode: {self.episode} (say how it went: ams pool mark {self.episode} succeeded)"
+        command = f"ams pool mark {self.episode} succeeded" + ("" if runs_on else " --store FOLDER")
+        return used, f"Episode: {self.episode} (say how it went: {command})"
