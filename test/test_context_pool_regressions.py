@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-from pool_model import KINDS, MODELS, content, context, input_key, model_key, unit
+from pool_cases import KIB, KINDS, LATENTS, MIB, PREFIX, options
+from pool_model import MODELS, content, context, input_key, model_key, unit
 
 from ams_ros.context.hashing.modular import MODULUS, ModularHash
 from ams_ros.context.local_store import LocalContextStore
 from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import PoolOptions
 from ams_ros.context.records import ContextOutcome, ModelKey, NewContext, NewVector, VectorKind
 from ams_ros.context.store import SimilarQuery
 from ams_ros.errors import ConfigurationError, PoolError
-
-KIB, MIB = 2**10, 2**20
-PREFIX, LATENTS = VectorKind.PREFIX, VectorKind.LATENTS
-
-
-def options(path: Path | None = None, **changes: object) -> PoolOptions:
-    fields = {"host_bytes": MIB, "disk_bytes": 64 * MIB, "segment_bytes": 4096, "board_keys": 256, "store": "test-pool"}
-    return PoolOptions(path=path, **{**fields, **changes})
 
 
 @pytest.fixture
