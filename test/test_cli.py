@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from ams_ros.cli.main import main
-from ams_ros.cli.task_report import TaskReport, TaskSettings
+from ams_ros.cli.pool_use import PoolUse
+from ams_ros.cli.task_report import TaskReport, TaskSettings, chosen_guidance
 from ams_ros.errors import ConfigurationError
+from ams_ros.types import Guidance, GuidanceVariant
 
 VERBS = ("up", "run", "demo", "train", "evaluate", "doctor", "pool", "bench")
 HEAVY = ("torch", "mujoco", "rclpy", "transformers", "numpy", "scipy")
@@ -191,6 +193,24 @@ def test_exit_code_zero_means_that_the_task_ended_properly_and_succeeded(
 def test_settings_refuse_a_number_that_no_message_can_carry() -> None:
     with pytest.raises(ConfigurationError, match="--objects"):
         TaskSettings("cubes", "x", 2**31, 0, "direct", 10)
+
+
+def test_guidance_is_of_the_first_slice_and_half_way_unless_told_otherwise() -> None:
+    assert chosen_guidance(None, None, None, None) == (None, 0)
+    assert chosen_guidance("similar", None, None, None) == (Guidance("similar", 0.5, GuidanceVariant.LATENT), 1)
+    assert chosen_guidance("task-1", 0.8, "renoised", 3) == (Guidance("task-1", 0.8, GuidanceVariant.RENOISED), 3)
+
+
+def test_a_run_with_the_pool_tells_what_it_did_and_how_to_mark_its_episode() -> None:
+    assert REPORT.pool_lines(runs_on=True) == ()
+    used = PoolUse(hits=3, misses=1, puts=25, refused=2, evictions=0, new_bytes=1_500_000, contexts=40)
+    with_pool = replace(REPORT, mode="context", episode="task-1", pool=used)
+    assert with_pool.pool_lines(runs_on=True) == (
+        "Pool: 3 of 4 vectors found, 25 contexts stored (1.5 MB new, 2 refused), 40 in all.",
+        "Episode: task-1 (say how it went: ams pool mark task-1 succeeded)",
+    )
+    assert "--store" in with_pool.pool_lines(runs_on=False)[1]
+    assert "without one" in replace(with_pool, pool=None).pool_lines(runs_on=True)[0]
 
 
 @pytest.mark.integration

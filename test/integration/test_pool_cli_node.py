@@ -14,7 +14,11 @@ from disk_fixtures import new_context
 from pool_client import PoolClient
 from ros_probe import NodeProcess
 
+from ams_ros.cli.graph_client import GraphClient, TaskGoal
+from ams_ros.cli.pool_watch import PoolWatch
+from ams_ros.cli.ros_session import RosSession
 from ams_ros.context.records import VectorKind
+from ams_ros.types import Guidance, GuidanceVariant
 
 pytestmark = pytest.mark.integration
 
@@ -106,3 +110,27 @@ def test_a_store_of_a_running_pool_is_not_written_beside_it(filled: str, store: 
     done = ams("mark", "def-0", "failed", "--store", store)
     assert done.returncode == 1
     assert "pid" in done.stderr
+
+
+def test_what_the_pool_did_over_a_task_counts_from_its_begin(filled: str, probe) -> None:
+    with RosSession() as session:
+        watch = PoolWatch(GraphClient(session, "/ams"))
+        client = PoolClient(probe, filled)
+        client.keep([new_context("late-0", episode="night"), new_context("late-1", episode="night")])
+        client.close()
+        used = watch.use(inferences=2)
+    assert used is not None
+    assert (used.puts, used.refused, used.contexts) == (2, 0, told("ls")["total"])
+    assert told("evict", "night")["contexts"] == 2
+
+
+def test_where_no_pool_answers_a_task_is_watched_without_one(filled: str) -> None:
+    with RosSession() as session:
+        assert PoolWatch(GraphClient(session, "/nowhere")).use(inferences=3) is None
+
+
+def test_guidance_travels_in_the_goal_of_a_task() -> None:
+    goal = TaskGoal("do it", "context", 10, 3, Guidance("task-1", 0.7, GuidanceVariant.RENOISED), 2).message()
+    assert (goal.guidance.reference, goal.guidance.start_time, goal.guidance.variant) == ("task-1", 0.7, "renoised")
+    assert (goal.guided_slices, goal.mode, goal.step_budget, goal.seed) == (2, "context", 10, 3)
+    assert TaskGoal("do it", "direct", 10, 3).message().guidance.reference == ""
