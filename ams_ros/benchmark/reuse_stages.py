@@ -7,11 +7,12 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
 from ams_ros.benchmark.local_reuse import LocalReuse
 from ams_ros.benchmark.random_observations import RandomObservations
 from ams_ros.context.records import ContextOutcome
+from ams_ros.context.reusing_inference import ReusingInference
 from ams_ros.policy.inference import SliceInference
 from ams_ros.policy.protocol import Policy
 from ams_ros.types import Guidance, Inference, Observation, SliceRequest
@@ -20,15 +21,12 @@ _WARM_AT = 0.5
 _SAME = "everything the same, from "
 
 
-class _Infers(Protocol):
-    def infer(self, observation: Observation, request: SliceRequest) -> Inference: ...
-
-
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """One situation, median over its repeats.
+    """One situation, medians over its repeats.
 
-    ratio_to_direct: of the whole slice, from observation to slice. tiers: where what was reused lay.
+    ratio_to_direct: of the whole slice, from observation to slice, to direct inference in the same repeat. tiers: where
+    what was reused lay.
     """
 
     situation: str
@@ -78,7 +76,6 @@ def measure_stages(policy: Policy, repeats: int, seed: int) -> StageFigures:
     with tempfile.TemporaryDirectory(prefix="ams_ros_bench_") as folder:
         situations = _Situations(policy, observations, Path(folder))
         situations.run(repeats)
-    direct = median(seconds for seconds, _ in situations.found["direct"])
     description = policy.description
     return StageFigures(
         dtype=description.dtype,
@@ -86,8 +83,17 @@ def measure_stages(policy: Policy, repeats: int, seed: int) -> StageFigures:
         denoising_steps=description.denoising_steps,
         sizes=_sizes(policy, observations.draw()),
         put_ms=median(situations.put_seconds) * 1e3,
-        rows=tuple(_row(name, timed, direct) for name, timed in situations.found.items()),
+        rows=tuple(_row(name, timed) for name, timed in situations.found.items()),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Timed:
+    """An inference, its seconds, and those of direct inference in the same repeat."""
+
+    inference: Inference
+    seconds: float
+    direct_seconds: float
 
 
 class _Situations:
@@ -96,7 +102,7 @@ class _Situations:
     def __init__(self, policy: Policy, observations: RandomObservations, folder: Path) -> None:
         self._policy, self._observations, self._folder = policy, observations, folder
         self._direct = SliceInference(policy)
-        self.found: dict[str, list[tuple[float, Inference]]] = {}
+        self.found: dict[str, list[_Timed]] = {}
         self.put_seconds: list[float] = []
 
     def run(self, repeats: int) -> None:
@@ -111,13 +117,14 @@ class _Situations:
         for observation in seen:
             # Opened anew each time: what was read from disk once lies in the host tier afterwards.
             with self._open() as reuse:
-                self._time(_SAME + "disk", reuse.inference, observation)
+                control = self._control(observation)
+                self._time(_SAME + "disk", reuse.inference, observation, control)
 
     def _in_memory(self, reuse: LocalReuse) -> Observation:
         """One repeat of everything that needs no reopened pool; returns an observation whose context is on disk."""
         known = self._observations.draw()
-        self._time("direct", self._direct, known)
-        first = self._time("nothing to reuse", reuse.inference, known)
+        control = self._control(known)
+        first = self._time("nothing to reuse", reuse.inference, known, control)
         ended = time.perf_counter()
         reuse.drain()
         self.put_seconds.append(time.perf_counter() - ended)
@@ -136,36 +143,48 @@ class _Situations:
         for situation, observation, guidance in others:
             if situation.endswith("host"):
                 reuse.inference.forget()
-            self._time(situation, reuse.inference, observation, guidance)
+            self._time(situation, reuse.inference, observation, control, guidance)
             reuse.drain()
         return known
 
+    def _control(self, observation: Observation) -> float:
+        """Seconds of direct inference, a row of its own and the measure of the others in the same repeat."""
+        started = time.perf_counter()
+        inferred = self._direct.infer(observation, SliceRequest(observation.instruction, seed=0))
+        seconds = time.perf_counter() - started
+        self.found.setdefault("direct", []).append(_Timed(inferred, seconds, seconds))
+        return seconds
+
     def _time(
-        self, situation: str, inference: _Infers, observation: Observation, guidance: Guidance | None = None
+        self,
+        situation: str,
+        inference: ReusingInference,
+        observation: Observation,
+        control: float,
+        guidance: Guidance | None = None,
     ) -> Inference:
         request = SliceRequest(observation.instruction, seed=0, guidance=guidance)
         started = time.perf_counter()
         inferred = inference.infer(observation, request)
-        self.found.setdefault(situation, []).append((time.perf_counter() - started, inferred))
+        self.found.setdefault(situation, []).append(_Timed(inferred, time.perf_counter() - started, control))
         return inferred
 
     def _open(self) -> LocalReuse:
         return LocalReuse(self._policy, folder=self._folder)
 
 
-def _row(situation: str, timed: list[tuple[float, Inference]], direct: float) -> StageRow:
+def _row(situation: str, timed: list[_Timed]) -> StageRow:
     stages: dict[str, list[float]] = {}
-    for _, inference in timed:
-        for stage in inference.stages:
+    for one in timed:
+        for stage in one.inference.stages:
             stages.setdefault(stage.stage, []).append(stage.seconds)
-    seconds = median(each for each, _ in timed)
-    reports = [inference.reuse for _, inference in timed]
+    reports = [one.inference.reuse for one in timed]
     return StageRow(
         situation=situation,
         repeats=len(timed),
-        slice_ms=seconds * 1e3,
+        slice_ms=median(one.seconds for one in timed) * 1e3,
         stages_ms={name: median(values) * 1e3 for name, values in stages.items()},
-        ratio_to_direct=seconds / direct,
+        ratio_to_direct=median(one.seconds / one.direct_seconds for one in timed),
         bytes_reused=round(median(report.bytes_reused for report in reports)),
         tiers=tuple(sorted({tier for report in reports for tier in report.tiers})),
         lookup_ms=median(report.lookup_seconds for report in reports) * 1e3,

@@ -56,4 +56,4 @@ def bench_reuse(
     report = measure(request, cores if full_size else 0, count)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_dictionary(), indent=2) + "\n", encoding="utf-8")
-    show(report, out)
+    show(report)

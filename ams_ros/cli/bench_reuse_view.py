@@ -4,41 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from ams_ros.benchmark.reuse_overhead import OverheadFigures, PairedTimes
-from ams_ros.benchmark.reuse_report import ReuseBenchReport
+from ams_ros.benchmark.reuse_report import Filling, ReuseBenchReport
 from ams_ros.benchmark.reuse_stages import StageFigures
+from ams_ros.cli.output import console, print_table
 
 
-def show(report: ReuseBenchReport, out: Console) -> None:
+def show(report: ReuseBenchReport) -> None:
     """Print every part."""
     for name, figures in report.stages.items():
-        _show_stages(name, figures, out)
-    _show_overhead(report.overhead, out)
-    filling = report.filling
-    out.print(
-        f"Warm starts come from {filling.succeeded} successes in {filling.episodes} scenes of one cube (seeds "
-        f"{filling.seeds[0]} to {filling.seeds[1]}), run directly and labelled by the simulator's truth: "
-        f"{filling.contexts} contexts, {filling.bytes / 2**20:.0f} MiB."
-    )
+        _show_stages(name, figures)
+    _show_overhead(report.overhead)
+    _show_filling(report.filling)
     rows = [cell.as_dictionary() for cell in report.cells]
     for scenes in dict.fromkeys(row["scenes"] for row in rows):
-        _show_cells(scenes, [row for row in rows if row["scenes"] == scenes], out)
+        _show_cells(scenes, [row for row in rows if row["scenes"] == scenes])
 
 
-def _show_cells(scenes: str, rows: list[dict[str, Any]], out: Console) -> None:
-    table = Table(title=scenes, title_justify="left")
-    table.add_column("way to infer")
-    for name in (
-        *("success", "95 %", "steps", "actions/s", "of policy time", "slice ms", "to direct"),
-        *("warm or short slices ms", "to direct", "vision", "prefix", "saved ms", "lookup ms"),
-    ):
-        table.add_column(name, justify="right")
+def _show_filling(filling: Filling) -> None:
+    console().print(
+        f"Warm starts come from {filling.succeeded} successes in {filling.episodes} scenes of one cube (seeds "
+        f"{filling.seeds[0]} to {filling.seeds[1]}), inferred without guidance and labelled by the simulator's truth: "
+        f"{filling.contexts} contexts, {filling.bytes / 2**20:.0f} MiB.\n"
+    )
+
+
+def _show_cells(scenes: str, rows: list[dict[str, Any]]) -> None:
+    console().print(
+        f"{scenes[0].upper()}{scenes[1:]}; each way on the same scenes; x: times direct inference, in pairs"
+    )
+    table = _table(
+        *("way to infer", "success", "95 %", "steps", "actions/s", "slice ms", "x", "first ms", "x"),
+        *("vision", "prefix", "saved ms"),
+    )
     for row in rows:
         table.add_row(*_cell_row(row))
-    out.print(table)
+    print_table(table)
+    console().print("")
 
 
 def _cell_row(row: dict[str, Any]) -> list[str]:
@@ -47,9 +51,8 @@ def _cell_row(row: dict[str, Any]) -> list[str]:
     return [
         row["cell"],
         f"{row['successes']}/{row['episodes']}",
-        f"{low:.0%} to {high:.0%}",
+        f"{low * 100:.0f}-{high * 100:.0f}",
         f"{row['steps_mean_capped']:.0f}",
-        f"{row['actions_per_second']:.2f}",
         f"{row['actions_per_policy_second']:.0f}",
         f"{times['ms_median']:.1f}",
         _number(times["ratio_to_direct"]),
@@ -58,33 +61,21 @@ def _cell_row(row: dict[str, Any]) -> list[str]:
         f"{reuse['vision_exact'] + reuse['vision_approximate']:.0%}",
         f"{reuse['prefix_exact'] + reuse['prefix_approximate']:.0%}",
         f"{reuse['saved_ms_per_slice']:.2f}",
-        f"{reuse['lookup_ms_median']:.2f}",
     ]
 
 
-def _show_overhead(figures: OverheadFigures, out: Console) -> None:
-    table = Table(title="nothing to reuse: the pool over direct inference", title_justify="left")
-    table.add_column(f"{figures.slices} slices")
-    for name in (
-        "direct ms",
-        "p99",
-        "with pool ms",
-        "p99",
-        "ratio",
-        "in pairs",
-        "of p99",
-        "noise",
-        "in pairs",
-        "of p99",
-    ):
-        table.add_column(name, justify="right")
-    for name, times in (("time for puts between slices", figures.drained), ("no pause", figures.not_drained)):
+def _show_overhead(figures: OverheadFigures) -> None:
+    console().print(f"Nothing to reuse, {figures.slices} slices: the pool over direct inference, and that over itself")
+    table = _table(
+        *("", "direct ms", "p99", "pool ms", "p99", "ratio", "in pairs", "of p99"),
+        *("itself", "in pairs", "of p99"),
+    )
+    for name, times in (("puts between slices", figures.drained), ("no pause for puts", figures.not_drained)):
         table.add_row(name, *_paired_row(times))
-    out.print(table)
-    out.print(
-        "Noise is direct inference over itself. "
+    print_table(table)
+    console().print(
         f"A put takes {figures.put_cpu_ms_median:.2f} ms of CPU in the background (p99 {figures.put_cpu_ms_p99:.2f}); "
-        f"without a pause {figures.not_stored} contexts were not taken."
+        f"without a pause {figures.not_stored} contexts were not taken.\n"
     )
 
 
@@ -95,30 +86,35 @@ def _paired_row(times: PairedTimes) -> list[str]:
     return [f"{value:.2f}" for value in milliseconds] + [f"{value:.3f}" for value in (*ratios, *noise)]
 
 
-def _show_stages(name: str, figures: StageFigures, out: Console) -> None:
+def _show_stages(name: str, figures: StageFigures) -> None:
     sizes = figures.sizes
-    table = Table(
-        title=f"{name} ({figures.dtype}, {figures.cameras} cameras, {figures.denoising_steps} steps): "
+    console().print(
+        f"Stages of {name} ({figures.dtype}, {figures.cameras} cameras, {figures.denoising_steps} steps), median ms; "
         f"vision {sizes.vision:,} B a camera, prefix {sizes.prefix:,} B, latents {sizes.latents:,} B, "
-        f"output {sizes.output:,} B",
-        title_justify="left",
+        f"output {sizes.output:,} B"
     )
-    table.add_column("situation")
     stages = list(dict.fromkeys(stage for row in figures.rows for stage in row.stages_ms))
-    for column in (*(f"{stage} ms" for stage in stages), "slice ms", "to direct", "reused", "from"):
-        table.add_column(column, justify="right")
+    table = _table("situation", *stages, "slice", "x direct", "reused bytes", "from")
     for row in figures.rows:
         table.add_row(
             row.situation,
             *(_number(row.stages_ms.get(stage)) for stage in stages),
             f"{row.slice_ms:.2f}",
             f"{row.ratio_to_direct:.3f}",
-            f"{row.bytes_reused:,} B",
+            f"{row.bytes_reused:,}",
             ", ".join(row.tiers),
         )
-    out.print(table)
+    print_table(table)
     shares = ", ".join(f"{stage} {share:.0%}" for stage, share in figures.shares().items())
-    out.print(f"Direct inference: {shares}. A put takes {figures.put_ms:.2f} ms in the background.")
+    console().print(f"Direct inference: {shares}. A put takes {figures.put_ms:.2f} ms in the background.\n")
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
 
 
 def _number(value: float | None, digits: int = 2) -> str:
