@@ -110,7 +110,7 @@ def context(serial: int, model: int = 0, picture: int = 0, latents: int = -1, **
 
 @dataclass
 class Expected:
-    """What the model knows of a context. safe: on disk for certain. kept: what a pin keeps in some tier."""
+    """What the model knows of a context. safe: on disk for certain. kept: what must be in some tier besides latents."""
 
     context: NewContext
     outcome: ContextOutcome
@@ -168,10 +168,9 @@ class CheckedPool:
         else:
             assert not result.known
             assert 0 <= result.new_bytes <= sum(vector.array.nbytes + 64 * 8 for vector in new.vectors)
-            kept = {vector.kind for vector in new.vectors} if pinned else set()
-            self.expected[new.record.context_id] = Expected(
-                new, outcome, pinned, on_disk and (durable or succeeded), kept
-            )
+            each = Expected(new, outcome, pinned, on_disk and (durable or succeeded))
+            each.kept = {vector.kind for vector in new.vectors} if pinned else self._worth(each)
+            self.expected[each.id] = each
         self._follow()
 
     def put_again(self, choice: int) -> None:
@@ -259,9 +258,8 @@ class CheckedPool:
         assert self.pool.pin(self._reference(members, episode), pinned) == len(members)
         for each in members:
             each.pinned = pinned
-            each.kept = (
-                {kind for kind, place in self._places(each).items() if place.tier != NOWHERE} if pinned else set()
-            )
+            there = {kind for kind, place in self._places(each).items() if place.tier != NOWHERE}
+            each.kept = there if pinned else self._worth(each) & there
 
     def evict(self, choice: int, episode: bool) -> None:
         members = self._members(choice, episode)
@@ -310,7 +308,6 @@ class CheckedPool:
         """Close and open again, or stop without closing, as a kill would."""
         if self.options.path is None:
             return
-        available = {each.id: self._places(each) for each in self.expected.values()}
         self.leases.clear()
         self.area.close()
         self.pool.close() if orderly else self.pool._let_go()
@@ -322,13 +319,10 @@ class CheckedPool:
         for each in self.expected.values():
             each.safe = True
             places = self._places(each)
-            if each.pinned and orderly:
-                assert each.kept <= {kind for kind, place in places.items() if place.tier != NOWHERE}
-            worth = {VectorKind.LATENTS, VectorKind.TIMES}
-            if prefix_of(each).cost > 1.0 and available[each.id][VectorKind.PREFIX].tier != NOWHERE and orderly:
-                worth.add(VectorKind.PREFIX)
-            assert worth <= set(places)
-            each.kept &= set(places)
+            there = {kind for kind, place in places.items() if place.tier != NOWHERE}
+            assert {VectorKind.LATENTS, VectorKind.TIMES} <= there
+            assert not orderly or each.kept <= there
+            each.kept &= there
         self.compare()
 
     # Comparison.
@@ -349,6 +343,8 @@ class CheckedPool:
         figures = self.pool.stats()
         assert (figures.contexts, figures.logical_bytes) == (len(self.expected), logical)
         assert figures.leases == len(self.leases)
+        reading = sum(self.pool._books.vectors.uses)
+        assert reading == sum(len(leased) for _, leased in self.leases), "somebody who has gone still keeps a vector"
         assert figures.pinned == sum(each.pinned for each in self.expected.values())
         self._check_leased()
 
@@ -372,6 +368,11 @@ class CheckedPool:
                 pieces = [self.area.array[offset : offset + nbytes] for offset, nbytes in place.pieces]
                 assert np.array_equal(np.concatenate(pieces), expected), "leased bytes were moved or freed"
 
+    def _worth(self, each: Expected) -> set[VectorKind]:
+        """What a pool with a disk never gives up while the context lives: what takes long to compute again."""
+        long = self.options.path is not None and each.context.vectors[1].cost > 1.0
+        return {VectorKind.PREFIX} if long else set()
+
     def _choose(self, choice: int) -> Expected | None:
         names = list(self.expected)
         return self.expected[names[choice % len(names)]] if names else None
@@ -393,7 +394,3 @@ class CheckedPool:
     def _places(self, each: Expected) -> dict[VectorKind, VectorPlace]:
         listing = self.pool.listing(each.id, vectors=True)
         return {place.kind: place for place in listing.contexts[0].places}
-
-
-def prefix_of(each: Expected) -> NewVector:
-    return each.context.vectors[1]

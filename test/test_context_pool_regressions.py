@@ -352,3 +352,16 @@ def test_similar_returns_a_context_that_is_gone_or_has_another_outcome_by_now(me
     memory_pool.set_outcome("context-6", ContextOutcome.FAILED)
     memory_pool.put(context(100, embedding=unit(1), instruction="one"))
     assert {match.context_id for match in memory_pool.similar(query)} == {"context-4", "context-7"}
+
+
+def test_lru_that_ignores_that_a_vector_was_put_once_more():
+    pool = ContextPool(options(policy="lru", host_bytes=192 * KIB))
+    for serial in range(3):
+        pool.put(with_prefix(serial, nbytes=50 * KIB))
+    again = with_prefix(0, nbytes=50 * KIB)
+    pool.put(NewContext(context(50).record, again.vectors))
+    pool.put(with_prefix(3, nbytes=50 * KIB))
+    assert fetched(pool, 0) is not None
+    assert fetched(pool, 1) is None
+    pool.check()
+    pool.close()

@@ -97,6 +97,19 @@ def test_a_dropped_vector_is_whole_again_when_somebody_computes_it_anew(disk_poo
     assert set(disk_pool.fetch(MODELS[0], INPUT_KEYS)) == set(INPUT_KEYS)
 
 
+def test_a_shared_vector_on_disk_outlives_the_context_it_was_written_for(disk_pool):
+    key = input_key(0, PREFIX, 1)
+    disk_pool.put(context(1, picture=1), durable=True)
+    disk_pool.put(context(2, picture=1))
+    for serial in range(100, 112):
+        # Its own vectors are in use all the time, so that only the shared one leaves the host tier.
+        disk_pool.context(None, "context-2", 0, (LATENTS, TIMES))
+        fill(disk_pool, 1, first=serial)
+    assert tiers(disk_pool, "context-2") == {VISION: DISK, PREFIX: DISK, LATENTS: HOST, TIMES: HOST}
+    assert disk_pool.evict("context-1").contexts == 1
+    assert np.array_equal(disk_pool.fetch(MODELS[0], (key,))[key].array, context(2, picture=1).vectors[1].array)
+
+
 def test_without_a_disk_whole_contexts_go_failed_ones_first_succeeded_ones_last_c6():
     pool = ContextPool(options(host_bytes=256 * KIB))
     fill(pool, 22, first=0)

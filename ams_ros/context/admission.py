@@ -158,6 +158,9 @@ class Admission:
                 books.enter_key(number, model)
         if actions := arrival.actions.pop(place, ()):
             books.put_in_host(number, actions)
+        else:
+            # To be put once more is a use like any other.
+            books.policy.accessed(number)
         return number
 
     def _undo(self, arrival: _Arrival, model: ModelEntry, pinned: bool) -> None:
