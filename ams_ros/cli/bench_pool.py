@@ -40,6 +40,8 @@ def bench_pool(
     )
     json_file = json_file and writable_file("--json", json_file)
     plot = plot and writable_file("--plot", plot, (".png",))
+    # Not in /tmp, which may lie in memory: one part measures a disk.
+    work = writable_file("the current folder", Path.cwd() / ".ams_bench").parent
     # Only now: the policy's libraries take seconds to load, and a refusal should not wait for them.
     import tempfile
 
@@ -55,8 +57,7 @@ def bench_pool(
 
     out = console()
     try:
-        # Beside the caller and not in /tmp, which may lie in memory: one part measures a disk.
-        with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".ams_bench_") as folder:
+        with tempfile.TemporaryDirectory(dir=work, prefix=".ams_bench_") as folder:
             figures = measure_pool(request, Path(folder), service, lambda part: out.print(f"{part} ..."))
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
