@@ -5,13 +5,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ams_ros.cli.output import console, writable_file
 from ams_ros.cli.up import full_namespace, split_setting
 from ams_ros.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ams_ros.cli.graph import GraphOptions
+    from ams_ros.cli.task_report import TaskReport, TaskSettings
 
 
 def run(
@@ -49,13 +53,8 @@ def run(
     Exit code 0: the task ended by itself or by its budget, and the simulator calls it a success. 1: anything else,
     also when no simulated robot is there to judge. 2: it was asked for something that cannot be.
     """
-    from ams_ros.cli.graph import Graph, GraphOptions, listed_namespace
-    from ams_ros.cli.graph_client import GraphClient
-    from ams_ros.cli.interrupts import Interrupts
-    from ams_ros.cli.progress_view import ProgressView
-    from ams_ros.cli.ros_session import RosSession
+    from ams_ros.cli.graph import GraphOptions
     from ams_ros.cli.task_report import TaskSettings, chosen_guidance
-    from ams_ros.cli.task_run import TaskRun
     from ams_ros.cli.video import SUFFIXES
 
     guidance, slices = chosen_guidance(guide, start_time, variant, guided_slices)
@@ -66,24 +65,36 @@ def run(
     options = GraphOptions(namespace=full_namespace(namespace), policy=policy, settings=chosen)
     json_file = json_file and writable_file("--json", json_file)
     video = video and writable_file("--video", video, SUFFIXES)
-    out = console()
     try:
-        with ExitStack() as stack:
-            interrupts = stack.enter_context(Interrupts())
-            if start:
-                session = stack.enter_context(Graph(options, out.print, interrupts.check)).session
-            else:
-                session = stack.enter_context(RosSession(interrupts.check))
-            client = GraphClient(session, listed_namespace(options.namespace))
-            client.require_graph()
-            view = stack.enter_context(ProgressView(out, budget))
-            report = TaskRun(client, wanted, (view,)).run(video)
+        report = _run_task(wanted, options, start, video)
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
     if json_file is not None:
         json_file.write_text(report.to_json(), encoding="utf-8")
     for line in (report.sentence(), *report.pool_lines(runs_on=not start)):
-        out.print(line, markup=False)
+        console().print(line, markup=False)
     if video is not None:
-        out.print(f"Video: {video}", markup=False)
+        console().print(f"Video: {video}", markup=False)
     raise typer.Exit(report.exit_code)
+
+
+def _run_task(wanted: TaskSettings, options: GraphOptions, start: bool, video: Path | None) -> TaskReport:
+    """Run it on the running graph, or on one of its own that ends with it."""
+    from ams_ros.cli.graph import Graph, listed_namespace
+    from ams_ros.cli.graph_client import GraphClient
+    from ams_ros.cli.interrupts import Interrupts
+    from ams_ros.cli.progress_view import ProgressView
+    from ams_ros.cli.ros_session import RosSession
+    from ams_ros.cli.task_run import TaskRun
+
+    out = console()
+    with ExitStack() as stack:
+        interrupts = stack.enter_context(Interrupts())
+        if start:
+            session = stack.enter_context(Graph(options, out.print, interrupts.check)).session
+        else:
+            session = stack.enter_context(RosSession(interrupts.check))
+        client = GraphClient(session, listed_namespace(options.namespace))
+        client.require_graph()
+        view = stack.enter_context(ProgressView(out, wanted.budget))
+        return TaskRun(client, wanted, (view,)).run(video)
