@@ -253,14 +253,21 @@ def test_run_works_on_a_running_graph_and_tells_what_happened(
     assert up.end() == 0
 
 
-def test_run_with_start_brings_its_own_graph_and_takes_it_down(
+def test_run_with_start_brings_its_own_graph_takes_it_down_and_leaves_the_contexts_on_disk(
     ams: Callable[..., Starter], policy: tuple[str, str], tmp_path: Path
 ) -> None:
-    report = tmp_path / "report.json"
-    run = ams("run", "put the cubes in the bowl", "--start", "--budget", "16", "--json", str(report), *policy, *PATIENT)
+    report, store = tmp_path / "report.json", tmp_path / "store"
+    arguments = ("put the cubes in the bowl", "--start", "--mode", "context", "--budget", "16", "--json", str(report))
+    run = ams("run", *arguments, "--set", f"context_pool.store={store}", *policy, *PATIENT)
     run.process.wait(START)
-    assert json.loads(report.read_text())["steps"] == 16, run.output()
+    told = json.loads(report.read_text())
+    assert told["steps"] == 16, run.output()
+    assert told["pool"]["puts"] == told["inferences"] == 2
+    assert f"Episode: {told['episode']}" in run.output()
     assert node_processes() == {}
+    listing = ams("pool", "ls", told["episode"], "--store", str(store), "--json")
+    assert listing.process.wait(60.0) == 0
+    assert json.loads(listing.output())["total"] == 2
 
 
 def test_two_claims_on_one_graph_exclude_each_other_and_end_with_their_holder(domain: int) -> None:
