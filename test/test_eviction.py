@@ -41,8 +41,10 @@ def evict(policy: EvictionPolicy, count: int) -> list[int]:
 
 
 def test_policies_are_found_by_name_and_others_refused():
-    assert [type(find_policy(name)) for name in POLICIES] == [PriorityHybrid, Lru, S3Fifo]
-    with pytest.raises(ConfigurationError, match=r"eviction policy: got 'fifo', allowed: priority, lru, s3_fifo"):
+    assert [type(find_policy(name)) for name in POLICIES] == [PriorityHybrid, PriorityHybrid, Lru, S3Fifo]
+    with pytest.raises(
+        ConfigurationError, match=r"eviction policy: got 'fifo', allowed: priority, vision_first, lru, s3_fifo"
+    ):
         find_policy("fifo")
 
 
@@ -137,8 +139,17 @@ def test_lru_keeps_the_order_of_an_ordered_dictionary(steps):
 # The default.
 
 
-def test_vision_features_go_before_everything_else_whatever_they_cost_and_however_often_they_were_used():
-    policy = PriorityHybrid()
+def test_of_two_vectors_worth_the_same_the_vision_features_go_first():
+    policy = find_policy("priority")
+    policy.admitted(facts(0, PREFIX))
+    policy.admitted(facts(1, VISION))
+    assert list(policy.victims()) == [1, 0]
+    policy.admitted(facts(2, VISION, cost=1.1))
+    assert list(policy.victims()) == [1, 0, 2]
+
+
+def test_c6_vision_first_gives_up_vision_features_whatever_they_cost_and_however_often_they_were_used():
+    policy = find_policy("vision_first")
     policy.admitted(facts(0, VectorKind.LATENTS, nbytes=10**8, cost=0.0))
     policy.admitted(facts(1, VISION, nbytes=10, cost=100.0))
     for _ in range(50):
@@ -195,10 +206,10 @@ def test_no_cost_a_caller_names_makes_a_vector_stay_for_ever():
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32))
-def test_the_default_offers_by_the_score_its_page_states(seed):
+@given(seed=st.integers(0, 2**32), vision_first=st.booleans())
+def test_the_default_offers_by_the_score_its_page_states(seed, vision_first):
     chance, half_life = random.Random(seed), 16
-    policy, clock = PriorityHybrid(half_life), 0
+    policy, clock = PriorityHybrid(half_life, vision_first), 0
     uses: dict[int, list[int]] = {}
     known: dict[int, VectorFacts] = {}
     for _ in range(300):
@@ -220,12 +231,14 @@ def test_the_default_offers_by_the_score_its_page_states(seed):
     def score(number: int) -> tuple[bool, float]:
         vector = known[number]
         worth = sum(2.0 ** ((use - clock) / half_life) for use in uses[number])
-        return vector.kind is not VISION, worth * max(1e-6, vector.cost) / (vector.nbytes + LEAST_BYTES)
+        return vision_first and vector.kind is not VISION, worth * max(1e-6, vector.cost) / (
+            vector.nbytes + LEAST_BYTES
+        )
 
     scores = [score(number) for number in policy.victims()]
     assert len(scores) == len(known)
     for (first_class, first), (second_class, second) in pairwise(scores):
-        assert (first_class, first) <= (second_class, second * (1 + 1e-5)), "rounding of float32 aside"
+        assert (first_class, first) <= (second_class, second * (1 + 1e-3)), "rounding and draws aside"
 
 
 # S3-FIFO.

@@ -15,8 +15,7 @@ class ReuseOptions:
 
     robot: profile name, and calibration_id: names the cameras' calibration; both are part of the model key (C7).
     device_bytes: budget of the tier on the policy's device; 0 switches it off.
-    device_policy: what leaves that tier first. Not "priority" by default: that gives up vision features first, and in
-        a full tier a camera that stands still would then be encoded anew for every slice.
+    device_policy: what leaves that tier first, by the name of an eviction policy.
     approximate_threshold: largest patch difference that counts as the same picture; 0 keeps reuse exact.
     approximate_maximum_age: slices an encoded picture may stand for others.
     put_queue: contexts that may wait to be stored; more are not kept.
@@ -25,7 +24,7 @@ class ReuseOptions:
     robot: str
     calibration_id: str = ""
     device_bytes: int = 256 * 2**20
-    device_policy: str = "lru"
+    device_policy: str = "priority"
     approximate_threshold: float = 0.0
     approximate_maximum_age: int = 8
     put_queue: int = 16

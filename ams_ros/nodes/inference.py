@@ -56,7 +56,7 @@ class InferenceNode(AmsNode):
         Setting("pool", "context_pool", "name of the context pool's node; relative to this node's namespace"),
         Setting("pool_timeout", 0.2, "longest wait for the pool; after it the pool counts as absent, s", 0.001, 10.0),
         Setting("device_bytes", 256 * 2**20, "kept on the policy's own device; 0: nothing", 0, 2**44),
-        Setting("device_eviction", "lru", f"what leaves the device first: {', '.join(POLICIES)}"),
+        Setting("device_eviction", "priority", f"what leaves the device first: {', '.join(POLICIES)}"),
         Setting("calibration", "", "id of the cameras' calibration; contexts of another one are not reused"),
         Setting("approximate.threshold", 0.0, "largest patch difference that counts as the same; 0: exact", 0.0, 1.0),
         Setting("approximate.maximum_age", 8, "slices an encoded picture may stand for others", 1, 10000),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from ams_ros.context.eviction.lru import Lru
 from ams_ros.context.eviction.policy import EvictionPolicy
 from ams_ros.context.eviction.priority_hybrid import PriorityHybrid
 from ams_ros.context.eviction.s3_fifo import S3Fifo
 from ams_ros.errors import ConfigurationError
 
-POLICIES: dict[str, type[Lru] | type[PriorityHybrid] | type[S3Fifo]] = {
+POLICIES: dict[str, Callable[[], EvictionPolicy]] = {
     "priority": PriorityHybrid,
+    "vision_first": partial(PriorityHybrid, vision_first=True),
     "lru": Lru,
     "s3_fifo": S3Fifo,
 }
