@@ -11,7 +11,6 @@ from ams_ros.benchmark.pool_samples import MODEL, embeddings, input_keys, prefix
 from ams_ros.context.pool import ContextPool
 from ams_ros.context.pool_options import MIB, PoolOptions
 from ams_ros.context.records import NewContext, NewVector, VectorKind
-from ams_ros.context.two_phase import SEGMENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,8 @@ def measure_pool_copy(rounds: int) -> PoolCopyCost:
     copied = np.zeros_like(content)
     key = input_keys(0)[0]
     situation = embeddings(1, 128, 4)[0]
-    pool = ContextPool(PoolOptions(path=None, host_bytes=64 * MIB, store="bench"))
+    options = PoolOptions(path=None, host_bytes=64 * MIB, store="bench")
+    pool = ContextPool(options)
 
     def put(number: int) -> None:
         vector = NewVector(VectorKind.PREFIX, "", content, key, 0.01)
@@ -42,7 +42,7 @@ def measure_pool_copy(rounds: int) -> PoolCopyCost:
 
     def renew(number: int) -> None:
         pool.evict(reference=f"bench-{number}")
-        content.reshape(-1)[:: SEGMENT_BYTES // content.itemsize] = number + 1
+        content.reshape(-1)[:: options.segment_bytes // content.itemsize] = number + 1
 
     subjects: dict[str, Subject] = {"memcpy": lambda _: np.copyto(copied, content), "put": put, "get": get}
     try:

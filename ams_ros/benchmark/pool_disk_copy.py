@@ -11,8 +11,8 @@ import numpy as np
 from ams_ros.benchmark.interleaved import interleave, ratio
 from ams_ros.benchmark.pool_samples import PREFIX_SHAPE, embeddings, prefix_array, record
 from ams_ros.context.disk_tier import DiskTier, DiskVector
+from ams_ros.context.pool_options import PoolOptions
 from ams_ros.context.records import VectorKind
-from ams_ros.context.two_phase import SEGMENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def measure_disk_copy(folder: Path, rounds: int) -> DiskCopyCost:
     """Save and load a prefix of the published pi0's size in `folder`, in turn with a plain file."""
     content = prefix_array(2).reshape(-1).view(np.uint8)
     plain = folder / "plain"
-    tier = DiskTier(folder / "store", 2**32)
+    tier = DiskTier(folder / "store", 2**32, segment_bytes=PoolOptions().segment_bytes)
     situation = embeddings(1, 128, 0)[0]
     numbers: list[int] = []
 
@@ -44,8 +44,8 @@ def measure_disk_copy(folder: Path, rounds: int) -> DiskCopyCost:
             os.fsync(file.fileno())
 
     def renew(number: int) -> None:
-        content[::SEGMENT_BYTES] = number % 256
-        content[1::SEGMENT_BYTES] = number // 256 + 1
+        content[:: PoolOptions().segment_bytes] = number % 256
+        content[1 :: PoolOptions().segment_bytes] = number // 256 + 1
 
     try:
         renew(0)

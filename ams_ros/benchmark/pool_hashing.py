@@ -9,7 +9,8 @@ import numpy as np
 from ams_ros.benchmark.interleaved import Subject, interleave
 from ams_ros.benchmark.pool_samples import prefix_array
 from ams_ros.context.hashing.choice import HASH_NAMES, find_hash
-from ams_ros.context.two_phase import SEGMENT_BYTES, fingerprint
+from ams_ros.context.pool_options import PoolOptions
+from ams_ros.context.two_phase import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def measure_hashing(rounds: int) -> HashingSpeed:
 
     def hashing(name: str) -> Subject:
         hash = find_hash(name)
-        return lambda _: fingerprint(content, SEGMENT_BYTES, hash)
+        return lambda _: fingerprint(content, PoolOptions().segment_bytes, hash)
 
     subjects: dict[str, Subject] = {name: hashing(name) for name in HASH_NAMES}
     subjects["memcpy"] = lambda _: np.copyto(copied, content)

@@ -13,8 +13,8 @@ from ams_ros.benchmark.pool_samples import prefix_array
 from ams_ros.context.hashing.choice import HASH_NAMES, find_hash
 from ams_ros.context.hashing.protocol import Buffer, SegmentHash
 from ams_ros.context.host_tier import HostTier
+from ams_ros.context.pool_options import PoolOptions
 from ams_ros.context.shared_memory import SharedArea, area_name
-from ams_ros.context.two_phase import SEGMENT_BYTES
 
 _AREA_BYTES = 64 * 2**20
 UNHASHED = "none"
@@ -63,8 +63,8 @@ def measure_host_copy(rounds: int) -> HostCopyCost:
             for tier, numbers in kept:
                 tier.release(numbers)
             kept.clear()
-            fresh[::SEGMENT_BYTES] = number % 256
-            fresh[1::SEGMENT_BYTES] = number // 256 + 1
+            fresh[:: PoolOptions().segment_bytes] = number % 256
+            fresh[1 :: PoolOptions().segment_bytes] = number // 256 + 1
 
         subjects: dict[str, Subject] = {"memcpy": lambda _: np.copyto(copied, content)}
         subjects |= {f"put {name}": storing(tier, fresh) for name, tier in tiers.items()}
@@ -82,4 +82,4 @@ def measure_host_copy(rounds: int) -> HostCopyCost:
 def _tier(stack: ExitStack, hash: SegmentHash) -> HostTier:
     area = SharedArea.create(area_name("bench", hash.name), _AREA_BYTES)
     stack.callback(area.close)
-    return HostTier(area, hash, SEGMENT_BYTES)
+    return HostTier(area, hash, PoolOptions().segment_bytes)
