@@ -161,8 +161,7 @@ class PoolFolder:
         return removed
 
     def _remove(self, chosen: Iterable[Stored]) -> None:
-        for record, _, _ in list(chosen):
-            self._tier.remove_context(record.context_id)
+        self._tier.remove_contexts([record.context_id for record, _, _ in chosen])
         self._tier.collect()
         self._read = None
 

@@ -1,9 +1,10 @@
-"""Taking a context out of every tier and index."""
+"""Taking contexts out of every tier and index."""
 
 from __future__ import annotations
 
 from ams_ros.context.books import Books
 from ams_ros.context.context_table import ContextEntry
+from ams_ros.context.disk_room import MAXIMUM_REMOVED
 from ams_ros.context.disk_tier import DiskTier
 from ams_ros.context.similar_contexts import SimilarContexts
 
@@ -15,14 +16,17 @@ class ContextRemoval:
         """disk: None when there is no disk tier."""
         self._books, self._similar, self._disk = books, similar, disk
 
-    def remove(self, entry: ContextEntry) -> None:
-        """Remove a context; bytes that somebody reads under a lease stay until that ends.
+    def remove(self, *entries: ContextEntry) -> None:
+        """Remove contexts; bytes that somebody reads under a lease stay until that ends.
 
-        The disk comes first: where it refuses (PoolError), nothing has changed.
+        The disk comes first, for many at a time: where it refuses (PoolError), the rest of them stays as it is.
         """
-        if entry.saved and self._disk is not None:
-            self._disk.remove_context(entry.context_id)
-        with self._similar.lock:
-            self._similar.remove(entry)
-            with self._books.lock:
-                self._books.remove_context(entry)
+        for start in range(0, len(entries), MAXIMUM_REMOVED):
+            some = entries[start : start + MAXIMUM_REMOVED]
+            if self._disk is not None and (saved := [entry.context_id for entry in some if entry.saved]):
+                self._disk.remove_contexts(saved)
+            for entry in some:
+                with self._similar.lock:
+                    self._similar.remove(entry)
+                    with self._books.lock:
+                        self._books.remove_context(entry)

@@ -113,8 +113,7 @@ class Curation:
         return chosen
 
     def _remove(self, entries: Sequence[ContextEntry]) -> int:
-        for entry in entries:
-            self._removal.remove(entry)
+        self._removal.remove(*entries)
         if self._disk is not None and entries:
             self._disk.collect()
         return len(entries)

@@ -7,14 +7,16 @@ same one; a vector lists segments by digest, in order, repeats allowed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
 
 from ams_ros.context.disk_errors import DamagedVectorError, VectorGoneError
 from ams_ros.context.disk_index import DiskIndex
 from ams_ros.context.disk_records import DiskVector, DiskVectorRow
 from ams_ros.context.disk_rows import (
     CONTEXT_COLUMNS,
+    DIGEST_BYTES,
     VECTOR_COLUMNS,
     context_row,
     described,
@@ -32,6 +34,7 @@ from ams_ros.errors import ConfigurationError, PoolError
 
 _CONTEXT_MARKS = ", ".join("?" * (len(CONTEXT_COLUMNS.split(",")) + 1))
 _BATCH = 256
+_Value = TypeVar("_Value", int, str)
 
 StoredContext = tuple[ContextRecord, bool, tuple[DiskVectorRow, ...]]
 
@@ -113,31 +116,44 @@ class DiskCatalog:
 
     def drop_vectors(self, numbers: Iterable[int]) -> None:
         """Delete vectors, whoever holds them, and the segments nobody lists any more."""
-        for number in numbers:
-            found = self._index.row("SELECT segments FROM vectors WHERE number = ?", number)
-            self._index.change("DELETE FROM holdings WHERE vector = ?", number)
-            if found is None:
-                continue
-            self._index.change("DELETE FROM vectors WHERE number = ?", number)
-            self.segments.release(Counter(split_digests(found[0])))
+        for some, marks in _batches(numbers):
+            self._index.change(f"DELETE FROM holdings WHERE vector IN ({marks})", *some)
+            self._delete_unheld(some, marks)
 
     def let_go(self, context: int, numbers: Iterable[int]) -> None:
         """Take vectors from a context; those no other one holds are deleted."""
-        for number in numbers:
-            self._index.change("DELETE FROM holdings WHERE context = ? AND vector = ?", context, number)
-            if self._index.row("SELECT 1 FROM holdings WHERE vector = ?", number) is None:
-                self.drop_vectors([number])
+        for some, marks in _batches(numbers):
+            self._index.change(f"DELETE FROM holdings WHERE context = ? AND vector IN ({marks})", context, *some)
+            self._delete_unheld(some, marks)
 
-    def remove_context(self, context: int) -> None:
-        """Delete a context by the number of its row, with the vectors no other one holds."""
-        held = self._index.rows("SELECT vector FROM holdings WHERE context = ?", context)
-        self.let_go(context, [number for (number,) in held])
-        self._index.change("DELETE FROM contexts WHERE number = ?", context)
+    def remove_contexts(self, contexts: Iterable[int]) -> None:
+        """Delete contexts by the numbers of their rows, with the vectors no other one holds."""
+        for some, marks in _batches(contexts):
+            held = self._index.rows(f"SELECT DISTINCT vector FROM holdings WHERE context IN ({marks})", *some)
+            self._index.change(f"DELETE FROM holdings WHERE context IN ({marks})", *some)
+            self._index.change(f"DELETE FROM contexts WHERE number IN ({marks})", *some)
+            for vectors, vector_marks in _batches(number for (number,) in held):
+                self._delete_unheld(vectors, vector_marks)
 
-    def context_number(self, context_id: str) -> int | None:
-        """The row of a context; None when it is not there."""
-        found = self._index.row("SELECT number FROM contexts WHERE context_id = ?", context_id)
-        return None if found is None else int(found[0])
+    def context_rows(self, context_ids: Iterable[str]) -> list[int]:
+        """The numbers of the rows of those contexts that are there."""
+        return [
+            number
+            for some, marks in _batches(context_ids)
+            for (number,) in self._index.rows(f"SELECT number FROM contexts WHERE context_id IN ({marks})", *some)
+        ]
+
+    def extent(self, contexts: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """How many vectors each context holds, by the number of its row, and how many segments these list."""
+        return {
+            context: (vectors, int(listed) // DIGEST_BYTES)
+            for some, marks in _batches(contexts)
+            for context, vectors, listed in self._index.rows(
+                "SELECT context, count(*), TOTAL(length(segments)) FROM holdings JOIN vectors ON vector = number"
+                f" WHERE context IN ({marks}) GROUP BY context",
+                *some,
+            )
+        }
 
     def read_context(self, context: int) -> tuple[tuple[Any, ...], ContextRecord, bool] | None:
         """Row, record and pin of a context, checked; None when it is not there. Raises PoolError when damaged."""
@@ -216,6 +232,16 @@ class DiskCatalog:
                 self._index.change("DELETE FROM models WHERE number = ?", number)
         return lines
 
+    def _delete_unheld(self, numbers: Sequence[int], marks: str) -> None:
+        """Delete those of the vectors that no context holds, and the segments nobody lists any more."""
+        unheld = self._index.rows(
+            f"SELECT number, segments FROM vectors WHERE number IN ({marks})"
+            " AND NOT EXISTS (SELECT 1 FROM holdings WHERE vector = number)",
+            *numbers,
+        )
+        self._index.change_many("DELETE FROM vectors WHERE number = ?", [(number,) for number, _ in unheld])
+        self.segments.release(Counter(each for _, segments in unheld for each in split_digests(segments)))
+
     def _checked(self, number: int, row: tuple[Any, ...], checksum: bytes) -> DiskVectorRow:
         if seal(number, *row) != checksum:
             raise PoolError(f"vector {number}: its row is damaged")
@@ -240,3 +266,10 @@ class DiskCatalog:
                 raise PoolError(f"model {number}: its row is damaged")
             self._models[number] = (model, bytes(found[0]))
         return self._models[number]
+
+
+def _batches(values: Iterable[_Value]) -> Iterator[tuple[list[_Value], str]]:
+    """The values in lists short enough for one statement, and the marks that stand for them in it."""
+    rest = iter(values)
+    while some := list(islice(rest, _BATCH)):
+        yield some, ", ".join("?" * len(some))

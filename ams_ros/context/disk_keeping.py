@@ -197,8 +197,7 @@ class DiskKeeping:
         with self._books.lock:
             gone = self._less_worth(rank, target - freed, {entry.number for entry in staying})
             self._books.counts.evictions += len(gone)
-        for entry in gone:
-            self._removal.remove(entry)
+        self._removal.remove(*gone)
         if gone:
             self._disk.collect()
         return bool(gone) or freed > 0

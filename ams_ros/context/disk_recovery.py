@@ -84,8 +84,7 @@ def check_store(index: DiskIndex, catalog: DiskCatalog, packs: PackFolder, mend:
         with index.transaction():
             catalog.segments.lose(lost)
             catalog.drop_vectors(broken)
-            for number in damaged_contexts:
-                catalog.remove_context(number)
+            catalog.remove_contexts(damaged_contexts)
             catalog.drop_loose_ends()
             catalog.segments.recount()
     return DiskReport(contexts, vectors, (*damaged_contexts.values(), *broken.values()))

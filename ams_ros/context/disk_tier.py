@@ -21,7 +21,7 @@ from ams_ros.context.disk_index import DamagedIndexError
 from ams_ros.context.disk_reading import read_segments
 from ams_ros.context.disk_records import DiskReport, DiskVector, DiskVectorRow
 from ams_ros.context.disk_recovery import check_store, open_index, recover, remove_orphans
-from ams_ros.context.disk_room import HEADROOM_BYTES, Save, bytes_needed
+from ams_ros.context.disk_room import HEADROOM_BYTES, MAXIMUM_REMOVED, Save, bytes_needed, removable_at_once
 from ams_ros.context.disk_rows import digest, with_outcome, with_pin
 from ams_ros.context.disk_segments import SegmentPlace
 from ams_ros.context.packs import PackFolder
@@ -188,13 +188,27 @@ class DiskTier:
 
     def remove_context(self, context_id: str) -> bool:
         """Remove a context with the vectors no other one holds; whether it was there."""
-        with self._guard:
-            self._writable()
-            number = self._catalog.context_number(context_id)
-            if number is not None:
+        return self.remove_contexts([context_id]) == 1
+
+    def remove_contexts(self, context_ids: Iterable[str]) -> int:
+        """Remove contexts with the vectors no other one holds, durable at return; how many of them were there.
+
+        In one transaction, or in several where there are more than disk_room.MAXIMUM_REMOVED of them or the budget
+        leaves little room for the log. Raises PoolError when the disk refuses: those of earlier transactions are gone.
+        """
+        rest = list(dict.fromkeys(context_ids))
+        removed = 0
+        while rest:
+            with self._guard:
+                self._writable()
+                present = self._catalog.context_rows(rest[:MAXIMUM_REMOVED])
+                count = self._removable(present)
                 with self._changing():
-                    self._catalog.remove_context(number)
-            return number is not None
+                    self._catalog.remove_contexts(present[:count])
+                removed += len(present[:count])
+            if count >= len(present):
+                rest = rest[MAXIMUM_REMOVED:]
+        return removed
 
     def set_outcome(self, context_ids: Iterable[str], outcome: ContextOutcome) -> int:
         """Set the outcome of contexts, durable at return; how many of them are there."""
@@ -284,6 +298,13 @@ class DiskTier:
                 self._index.write_back()
         raise DiskFullError(self.folder, needed, free, self.budget_bytes)
 
+    def _removable(self, contexts: Sequence[int]) -> int:
+        """How many of those contexts, the first ones, may be removed in one transaction; 1 or more."""
+        index_bytes = self._index.used_bytes()
+        free = self.budget_bytes - self._packs.used_bytes() - index_bytes
+        extents = dict.fromkeys(contexts, (0, 0)) | self._catalog.extent(contexts)
+        return removable_at_once(extents, free, index_bytes)
+
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """A transaction that adds nothing to speak of; when little room is left the log is emptied behind it."""
@@ -313,7 +334,7 @@ class DiskTier:
             self.damaged += 1
             if not self.read_only:
                 with self._changing():
-                    self._catalog.remove_context(context)
+                    self._catalog.remove_contexts([context])
             return None
 
     def _places(self, number: int) -> tuple[DiskVectorRow, list[SegmentPlace]]:
@@ -336,8 +357,7 @@ class DiskTier:
         """Change the outcome or the pin of contexts in one transaction."""
         with self._guard:
             self._writable()
-            numbers = [self._catalog.context_number(context_id) for context_id in set(context_ids)]
-            found = {number: self._intact(number) for number in numbers if number is not None}
+            found = {number: self._intact(number) for number in self._catalog.context_rows(set(context_ids))}
             present = {number: context for number, context in found.items() if context is not None}
             with self._changing():
                 for number, (row, record, _) in present.items():

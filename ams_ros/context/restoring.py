@@ -36,8 +36,7 @@ class Restoring:
             for entry in missing:
                 entry.saved, entry.held = False, 0
             gone = [entry for entry in missing if not all(map(books.vectors.in_host, entry.vectors))]
-        for entry in gone:
-            self._removal.remove(entry)
+        self._removal.remove(*gone)
         with books.lock:
             for entry in books.contexts:
                 if entry.saved:
