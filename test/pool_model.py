@@ -343,7 +343,7 @@ class CheckedPool:
         figures = self.pool.stats()
         assert (figures.contexts, figures.logical_bytes) == (len(self.expected), logical)
         assert figures.leases == len(self.leases)
-        reading = sum(self.pool._books.vectors.uses)
+        reading = sum(self.pool._books.vectors.uses.values())
         assert reading == sum(len(leased) for _, leased in self.leases), "somebody who has gone still keeps a vector"
         assert figures.pinned == sum(each.pinned for each in self.expected.values())
         self._check_leased()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ams_ros.context.digest_table import DigestTable
 from ams_ros.context.hashing.protocol import Buffer, SegmentHash, as_bytes
+from ams_ros.context.key_rows import KeyRows
 from ams_ros.errors import ConfigurationError
 
 
@@ -13,35 +15,35 @@ class ActionIndex:
 
     With a cryptographic hash the key stands for the content. With any other the index keeps a view of the content and
     compares it byte by byte; entries whose keys collide form a chain. Several numbers may have the same content: the
-    one added last is found. Not thread-safe: the pool calls it under its own lock.
+    one added last is found. Some 48 bytes an entry, key included. Not thread-safe: the pool calls it under its lock.
     """
 
-    def __init__(self, hash: SegmentHash) -> None:
-        """`hash` is what the keys were made with."""
+    def __init__(self, hash: SegmentHash, rows: KeyRows | None = None) -> None:
+        """`hash` is what the keys were made with. rows: where to keep them, None for rows of its own."""
         self._hash = hash
         self._key_bytes = len(hash.digest(b""))
-        # Nearly every key has one number; a tuple for each would cost 48 bytes more.
-        self._chains: dict[bytes, int | tuple[int, ...]] = {}
-        self._contents: dict[tuple[bytes, int], memoryview] = {}
-        self._count = 0
+        self._rows = KeyRows(self._key_bytes) if rows is None else rows
+        self._table = DigestTable(self._key_bytes, self._rows.column)
+        self._contents: dict[int, memoryview] = {}
 
     def __len__(self) -> int:
         """How many entries there are."""
-        return self._count
+        return len(self._table)
 
-    def add(self, key: bytes, number: int, content: Buffer | None = None) -> None:
+    def add(self, key: bytes, number: int, content: Buffer | None = None) -> int:
         """Enter `number` under `key`; `content`, needed unless the hash is cryptographic, is kept and must not change.
 
-        Raises ConfigurationError for a key of the wrong length, a missing content, or an entry that is there already.
+        Returns the row that keeps the key until it is removed. Raises ConfigurationError for a key of the wrong
+        length, a missing content, or an entry that is there already.
         """
         view = self._check(key, content)
-        chain = self._chain(key)
-        if number in chain:
+        if self._row(key, number) is not None:
             raise ConfigurationError("number", number, f"one that is not yet under key {key.hex()}")
-        self._chains[key] = (*chain, number) if chain else number
+        row = self._rows.take(key, number)
+        self._table.add(row, key, beside=True)
         if view is not None:
-            self._contents[key, number] = view
-        self._count += 1
+            self._contents[row] = view
+        return row
 
     def find(self, key: bytes, content: Buffer | None = None) -> int | None:
         """The number last added under `key` for that very content; None when there is none.
@@ -49,28 +51,23 @@ class ActionIndex:
         Raises ConfigurationError for a key of the wrong length or a content that is missing.
         """
         view = self._check(key, content)
-        for number in reversed(self._chain(key)):
-            if view is None or _same(self._contents[key, number], view):
-                return number
+        for row in reversed(self._table.find(key)):
+            if view is None or _same(self._contents[row], view):
+                return self._rows.numbers[row]
         return None
 
     def remove(self, key: bytes, number: int) -> None:
         """Take out what `add` entered; raises ConfigurationError when it is not there."""
-        chain = self._chain(key)
-        if number not in chain:
+        row = self._row(key, number)
+        if row is None:
             raise ConfigurationError("number", number, f"one that is under key {key.hex()}")
-        rest = tuple(other for other in chain if other != number)
-        if rest:
-            self._chains[key] = rest if len(rest) > 1 else rest[0]
-        else:
-            del self._chains[key]
-        self._contents.pop((key, number), None)
-        self._count -= 1
+        self._table.remove(row)
+        self._contents.pop(row, None)
+        self._rows.give_back(row)
 
-    def _chain(self, key: bytes) -> tuple[int, ...]:
-        """Numbers under that key, in the order they were added."""
-        chain = self._chains.get(key, ())
-        return (chain,) if isinstance(chain, int) else chain
+    def _row(self, key: bytes, number: int) -> int | None:
+        """Where that entry is kept; None when there is none."""
+        return next((row for row in self._table.find(key) if self._rows.numbers[row] == number), None)
 
     def _check(self, key: bytes, content: Buffer | None) -> memoryview | None:
         """The content to confirm on; None when the key needs no confirmation."""

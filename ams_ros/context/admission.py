@@ -152,10 +152,10 @@ class Admission:
         books = self._books
         number = arrival.shared.get(place)
         if number is None:
-            number = books.vectors.add(_layout(vector), vector.cost, vector.key)
+            number = books.vectors.add(_layout(vector), vector.cost)
             books.refer(number, arrival.number, pinned)
             if vector.key:
-                books.enter_key(number, model)
+                books.enter_key(number, vector.key, model)
         if actions := arrival.actions.pop(place, ()):
             books.put_in_host(number, actions)
         else:

@@ -68,7 +68,8 @@ class Books:
         """The entry of a model key, made when there is none."""
         found = self.models.get(key)
         if found is None:
-            found = self.models[key] = ModelEntry(key, key.digest, ActionIndex(Blake3Hash()))
+            index = ActionIndex(Blake3Hash(), self.vectors.key_rows)
+            found = self.models[key] = ModelEntry(key, key.digest, index)
         return found
 
     def add_context(self, entry: ContextEntry, model: ModelEntry) -> None:
@@ -127,10 +128,9 @@ class Books:
         entry = self.models.get(model)
         return None if entry is None else entry.index.find(key)
 
-    def enter_key(self, number: int, model: ModelEntry) -> None:
+    def enter_key(self, number: int, key: bytes, model: ModelEntry) -> None:
         """Let a vector be found by its key."""
-        key = self.vectors.keys[number]
-        model.index.add(key, number)
+        self.vectors.set_key(number, model.index.add(key, number))
         if self.vectors.to_be_had(number):
             self._board.add(key)
 
@@ -236,7 +236,7 @@ class Books:
         return VectorPlace(
             kind=layout.kind,
             name=layout.name,
-            key=table.keys[number],
+            key=table.key(number),
             dtype=layout.dtype,
             shape=layout.shape,
             nbytes=layout.nbytes,
@@ -249,10 +249,9 @@ class Books:
     def _bury(self, number: int, model: ModelKey) -> None:
         """Nobody refers to it any more. Its actions stay on record for readers that still have to let go of them."""
         actions = self.vectors.actions(number)
-        if key := self.vectors.keys[number]:
-            index = self.models[model].index
-            if index.find(key) == number:
-                index.remove(key, number)
+        if key := self.vectors.key(number):
+            self.models[model].index.remove(key, number)
+            self.vectors.drop_key(number)
         self.vectors.disk[number] = 0
         if actions:
             self.policy.removed(number)
@@ -275,10 +274,9 @@ class Books:
     @contextmanager
     def _changing(self, number: int) -> Iterator[None]:
         """Around a change of where a vector lies or who refers to it: keeps sums and board true."""
-        before = self._tally(number, -1)
+        before, key = self._tally(number, -1), self.vectors.key(number)
         yield
         after = self._tally(number, 1)
-        key = self.vectors.keys[number]
         if key and before != after:
             (self._board.add if after else self._board.remove)(key)
 

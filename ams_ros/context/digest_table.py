@@ -16,16 +16,16 @@ SMALLEST = 64
 class DigestTable:
     """Open addressing with linear probing, at most half full; digests lie in one column by number.
 
-    Entries of equal digest stand side by side and are all found. About 16 bytes an entry, beside its digest. Takes O(1)
-    steps unless many digests are equal. Not thread-safe.
+    Entries of equal digest are all found, in the order they were added. About 12 bytes an entry, beside its digest.
+    Takes O(1) steps unless many digests are equal. Not thread-safe.
     """
 
-    def __init__(self, width: int) -> None:
-        """width: bytes of every digest, at least MINIMUM_WIDTH."""
+    def __init__(self, width: int, digests: bytearray | None = None) -> None:
+        """width: bytes of every digest, at least MINIMUM_WIDTH. digests: a column to share, None for one of its own."""
         if width < MINIMUM_WIDTH:
             raise ValueError(f"digests of {width} bytes, expected at least {MINIMUM_WIDTH}")
         self._width = width
-        self._digests = bytearray()
+        self._digests = bytearray() if digests is None else digests
         self._slots = array("i", [-1]) * SMALLEST
         self._mask = SMALLEST - 1
         self._count = 0
@@ -35,7 +35,7 @@ class DigestTable:
         return self._count
 
     def find(self, digest: bytes) -> list[int]:
-        """All numbers of that digest."""
+        """All numbers of that digest, in the order they were added."""
         slots, mask, digests, width = self._slots, self._mask, self._digests, self._width
         found = []
         slot = int.from_bytes(digest[:8], "little") & mask
@@ -104,6 +104,8 @@ class DigestTable:
     def _grow(self) -> None:
         """Twice as many slots. In bulk, since everybody waits meanwhile: sorted by home, each takes the next free."""
         numbers = np.array(self._slots, np.int32)
+        # A run that wraps around the end is to keep its order: begin behind a slot where none goes on.
+        numbers = np.roll(numbers, -int(np.argmax(numbers < 0)))
         numbers = numbers[numbers >= 0]
         self._mask = 2 * len(self._slots) - 1
         homes = self._homes(numbers)

@@ -172,7 +172,7 @@ class DiskKeeping:
     def _disk_vector(self, number: int) -> DiskVector:
         table = self._books.vectors
         layout, content = table.layout(number), int(table.disk[number])
-        described = (layout.kind, layout.name, table.keys[number], layout.dtype, layout.shape, table.cost[number])
+        described = (layout.kind, layout.name, table.key(number), layout.dtype, layout.shape, table.cost[number])
         if content:
             return DiskVector(*described, content)
         loaded = np.empty(layout.nbytes, np.uint8)

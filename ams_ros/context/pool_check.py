@@ -51,12 +51,12 @@ def _check_vectors(books: Books) -> None:
         assert bool(table.disk[number]) == books.held_for_any(number), f"vector {number}: held on disk by nobody"
         if table.to_be_had(number) and not table.in_host(number):
             assert books.held_for_all(number), f"vector {number} would be lost with one of its contexts"
-        if key := table.keys[number]:
+        if key := table.key(number):
             models = {entry.model for entry in entries if entry}
             assert len(models) == 1, f"vector {number} is of several models"
             assert books.key_of(models.pop(), key) == number, f"vector {number} is not found by its key"
             assert not table.to_be_had(number) or books.listed(key), f"vector {number} is not on the board"
-    assert sum(len(each.index) for each in books.models.values()) == sum(bool(table.keys[each]) for each in referring)
+    assert sum(len(each.index) for each in books.models.values()) == sum(bool(table.key(each)) for each in referring)
     in_host = {number for number in referring if table.in_host(number)}
     assert set(books.policy.victims()) == in_host, "the eviction policy knows other vectors than the host tier has"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -51,9 +51,12 @@ class Reading:
         with self._books.lock:
             wanted = self._wanted(model, keys)
             waiting = self._begin(wanted)
+            if not waiting:
+                self._count(len(wanted), len(keys))
+                return Found(*self._lease(wanted))
         promoted = self._promote_all(wanted, waiting)
         with self._books.lock:
-            ready = [number for number in wanted if number not in waiting or number in promoted]
+            ready = {each: key for each, key in wanted.items() if each not in waiting or each in promoted}
             self._count(len(ready), len(keys))
             return Found(*self._lease(ready, promoted))
 
@@ -83,7 +86,7 @@ class Reading:
             waiting = self._begin(wanted)
         promoted = self._promote_all(wanted, waiting)
         with self._books.lock:
-            ready = [number for number in wanted if number not in waiting or number in promoted]
+            ready = {each: key for each, key in wanted.items() if each not in waiting or each in promoted}
             return PlacedContext(record, pinned, *self._lease(ready, promoted))
 
     def context(
@@ -169,7 +172,7 @@ class Reading:
         """The vectors of a context of those kinds that lie in some tier."""
         table = self._books.vectors
         return {
-            number: table.keys[number]
+            number: table.key(number)
             for number in entry.vectors
             if table.layout(number).kind in kinds and table.to_be_had(number)
         }
@@ -279,15 +282,22 @@ class Reading:
                 self._books.end_use(number)
         return content.view(layout.dtype).reshape(layout.shape)
 
-    def _lease(self, ready: Sequence[int], promoted: Iterable[int]) -> tuple[tuple[VectorPlace, ...], Lease | None]:
-        """Where vectors in use lie, and the lease that ends the use."""
+    def _lease(
+        self, ready: Mapping[int, bytes], promoted: Container[int] = ()
+    ) -> tuple[tuple[VectorPlace, ...], Lease | None]:
+        """Where vectors in use lie, and the lease that ends the use. ready: their keys by number."""
         if not ready:
             return (), None
         books, places = self._books, []
-        for number in ready:
+        for number, key in ready.items():
             place = books.place(number, books.host.extents(books.vectors.actions(number)))
-            places.append(replace(place, tier=DISK) if number in promoted else place)
-        return tuple(places), self._leases.grant(ready, self._options.lease_seconds)
+            if number in promoted:
+                place = replace(place, tier=DISK)
+            if place.key != key:
+                # Its last context went while others were read from disk, and its key with it.
+                place = replace(place, key=key)
+            places.append(place)
+        return tuple(places), self._leases.grant(tuple(ready), self._options.lease_seconds)
 
     def _count(self, hits: int, asked: int) -> None:
         self._books.counts.hits += hits

@@ -71,10 +71,10 @@ class Restoring:
             if number is None:
                 layout = VectorLayout(row.kind, row.name, row.dtype, row.shape, row.nbytes)
                 key = row.key if row.key and model.index.find(row.key) is None else b""
-                number = numbers[model.key, row.number] = books.vectors.add(layout, row.cost, key)
+                number = numbers[model.key, row.number] = books.vectors.add(layout, row.cost)
                 books.vectors.disk[number] = row.number
                 if key:
-                    books.enter_key(number, model)
+                    books.enter_key(number, key, model)
             books.refer(number, entry.number, pinned)
         entry.vectors = [numbers[model.key, row.number] for row in rows]
         entry.saved, entry.held = True, (1 << len(rows)) - 1

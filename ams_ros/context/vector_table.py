@@ -1,4 +1,4 @@
-"""What the pool knows of each vector, in columns: 52 bytes and no object for each."""
+"""What the pool knows of each vector, in columns: 44 bytes and no object for each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ams_ros.context.eviction.numbers import Numbers
-from ams_ros.context.records import VectorKind
+from ams_ros.context.few_counts import FewCounts
+from ams_ros.context.key_rows import KeyRows
+from ams_ros.context.records import KEY_BYTES, VectorKind
 
-_NOWHERE, _SEVERAL, _NOBODY = -1, -2, -1
+_NOWHERE, _SEVERAL, _NOBODY, _NO_KEY = -1, -2, -1, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class VectorTable:
 
     references: contexts that refer to it, `referrers` names them. pins: pinned ones among them. uses: readers at it;
     its bytes in the host tier stay while there are any. disk: its number in the disk tier, 0 for none.
+    key_rows: where the input keys lie, for the indexes that find a vector by its key.
     A vector nobody refers to keeps its number until its last reader is gone.
     """
 
     __slots__ = (
         "_actions",
         "_first",
+        "_key_row",
         "_known_layouts",
         "_layout",
         "_layouts",
@@ -43,7 +47,7 @@ class VectorTable:
         "accesses",
         "cost",
         "disk",
-        "keys",
+        "key_rows",
         "pins",
         "references",
         "uses",
@@ -58,13 +62,13 @@ class VectorTable:
         self._actions: dict[int, array[int]] = {}
         self._owner = array("i")
         self._sharing: dict[int, array[int]] = {}
+        self._key_row = array("i")
+        self.key_rows = KeyRows(KEY_BYTES)
         self.accesses = array("I")
         self.references = array("i")
-        self.pins = array("i")
-        self.uses = array("i")
+        self.pins, self.uses = FewCounts(), FewCounts()
         self.disk = array("q")
         self.cost = array("d")
-        self.keys: list[bytes] = []
 
     def __len__(self) -> int:
         """How many numbers are taken."""
@@ -74,28 +78,41 @@ class VectorTable:
         """The vectors that contexts refer to."""
         return (number for number in range(self._numbers.end) if self.references[number] > 0)
 
-    def add(self, layout: VectorLayout, cost: float, key: bytes) -> int:
-        """A new vector that lies nowhere and that nobody refers to."""
-        number = self._numbers.take()
-        if number == len(self.keys):
-            for column in (self._layout, self._first, self._owner, self.accesses, self.references, self.pins):
-                column.append(0)
-            for column in (self.uses, self.disk):
-                column.append(0)
-            self.cost.append(0.0)
-            self.keys.append(b"")
-        self._layout[number] = self._layout_number(layout)
-        self._first[number], self._owner[number] = _NOWHERE, _NOBODY
-        self.accesses[number] = self.references[number] = self.pins[number] = 0
-        self.uses[number] = self.disk[number] = 0
-        self.cost[number], self.keys[number] = cost, key
+    def add(self, layout: VectorLayout, cost: float) -> int:
+        """A new vector without a key that lies nowhere and that nobody refers to."""
+        number, sort = self._numbers.take(), self._layout_number(layout)
+        if number == len(self._layout):
+            self._layout.append(sort)
+            self._first.append(_NOWHERE)
+            self._owner.append(_NOBODY)
+            self._key_row.append(_NO_KEY)
+            self.accesses.append(0)
+            self.references.append(0)
+            self.disk.append(0)
+            self.cost.append(cost)
+        else:
+            self._layout[number], self.cost[number] = sort, cost
+            self._first[number], self._owner[number], self._key_row[number] = _NOWHERE, _NOBODY, _NO_KEY
+            self.accesses[number] = self.references[number] = self.disk[number] = 0
         return number
 
     def discard(self, number: int) -> None:
         """Give the number of a vector back that nobody refers to and nobody reads."""
         self._actions.pop(number, None)
-        self.keys[number] = b""
         self._numbers.give_back(number)
+
+    def key(self, number: int) -> bytes:
+        """Its input key; empty when it is not found by one (any more)."""
+        row = self._key_row[number]
+        return b"" if row == _NO_KEY else self.key_rows.key(row)
+
+    def set_key(self, number: int, row: int) -> None:
+        """Say in which of `key_rows` an index keeps its key."""
+        self._key_row[number] = row
+
+    def drop_key(self, number: int) -> None:
+        """No index finds it by its key any more."""
+        self._key_row[number] = _NO_KEY
 
     def layout(self, number: int) -> VectorLayout:
         """What it looks like."""
