@@ -15,7 +15,7 @@ from ams_ros.policy.pi0 import load_policy
 
 _OVERHEAD_SLICES, _QUICK_OVERHEAD_SLICES = 400, 30
 _REPEATS, _QUICK_REPEATS = 30, 3
-_FULL_SIZE_REPEATS = 5
+_FULL_SIZE_REPEATS = 3
 
 
 def bench_reuse(

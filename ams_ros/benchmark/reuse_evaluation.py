@@ -19,6 +19,9 @@ from ams_ros.benchmark.reuse_scenes import ONE_CUBE, SCENES, SceneSet
 from ams_ros.context.records import ContextOutcome
 from ams_ros.policy.pi0 import Pi0Policy, load_policy
 
+_POOL_BYTES = 2**28
+"""Enough for the successes and a cell's own contexts; a larger pool only takes longer to open."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Worker:
@@ -90,7 +93,7 @@ def _fill(seeds: range, file: Path) -> tuple[Filling, tuple[str, ...], int]:
 
 def _cell(cell: Cell, scenes: SceneSet, seeds: range, successes: Path, names: tuple[str, ...]) -> CellFigures:
     assert _worker is not None
-    with LocalReuse(_worker.policy, cell.threshold) as reuse:
+    with LocalReuse(_worker.policy, cell.threshold, host_bytes=_POOL_BYTES) as reuse:
         if cell.pool:
             reuse.pool.import_file(successes)
         episodes = tuple(_worker.rollout.run(cell, scenes, seed, reuse, names) for seed in seeds)
