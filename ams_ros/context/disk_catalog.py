@@ -7,7 +7,7 @@ same one; a vector lists segments by digest, in order, repeats allowed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -22,9 +22,9 @@ from ams_ros.context.disk_rows import (
     described,
     digest,
     record_of,
-    seal,
     seal_context,
     seal_holding,
+    seal_vector,
     split_digests,
     vector_row,
 )
@@ -34,6 +34,7 @@ from ams_ros.errors import ConfigurationError, PoolError
 
 _CONTEXT_MARKS = ", ".join("?" * (len(CONTEXT_COLUMNS.split(",")) + 1))
 _BATCH = 256
+_HELD = "EXISTS (SELECT 1 FROM holdings JOIN contexts ON contexts.number = context WHERE vector = vectors.number)"
 _Value = TypeVar("_Value", int, str)
 
 StoredContext = tuple[ContextRecord, bool, tuple[DiskVectorRow, ...]]
@@ -67,7 +68,7 @@ class DiskCatalog:
         marks = ", ".join("?" * (len(row) + 2))
         statement = f"INSERT INTO vectors ({VECTOR_COLUMNS}, checksum, segments) VALUES ({marks})"
         number = self._index.change(statement, *row, b"", segments)
-        self._index.change("UPDATE vectors SET checksum = ? WHERE number = ?", seal(number, *row), number)
+        self._index.change("UPDATE vectors SET checksum = ? WHERE number = ?", seal_vector(number, row), number)
         return number
 
     def hold(self, context: int, context_id: str, number: int, seal_of_vector: bytes) -> None:
@@ -101,18 +102,21 @@ class DiskCatalog:
         if found is None:
             raise VectorGoneError(number)
         *row, checksum, segments = found
-        try:
-            vector = self._checked(number, tuple(row), checksum)
-        except PoolError as error:
-            raise DamagedVectorError(str(error)) from error
-        if digest(segments) != row[-1]:
-            raise DamagedVectorError(f"vector {number}: its list of segments is damaged")
-        listed = split_digests(segments)
-        places = self.segments.places(listed)
-        whole = [places[name] for name in listed if name in places]
-        if len(whole) != len(listed) or sum(place.nbytes for place in whole) != vector.nbytes:
-            raise DamagedVectorError(f"vector {number}: {len(listed) - len(whole)} of its segments are lost")
-        return vector, whole
+        return self._whole(number, row, checksum, segments, self.segments.places(split_digests(segments)))
+
+    def defects(self, lost: Set[bytes], after: int = 0, also: Iterable[int] = ()) -> Iterator[dict[int, str]]:
+        """In batches, every vector with a number above `after` and those of `also`, with what is wrong with it or "".
+
+        lost: segments that count as damaged.
+        """
+        columns = f"number, {VECTOR_COLUMNS}, checksum, segments, {_HELD} FROM vectors"
+        for some, marks in _batches(also):
+            if found := self._index.rows(f"SELECT {columns} WHERE number IN ({marks})", *some):
+                yield self._defects_of(found, lost)
+        query = f"SELECT {columns} WHERE number > ? ORDER BY number LIMIT ?"
+        while found := self._index.rows(query, after, _BATCH):
+            yield self._defects_of(found, lost)
+            after = found[-1][0]
 
     def drop_vectors(self, numbers: Iterable[int]) -> None:
         """Delete vectors, whoever holds them, and the segments nobody lists any more."""
@@ -162,59 +166,27 @@ class DiskCatalog:
             return None
         *fields, checksum = found
         row = tuple(fields)
+        return row, *self.checked_context(row, checksum)
+
+    def checked_context(self, row: tuple[Any, ...], checksum: bytes) -> tuple[ContextRecord, bool]:
+        """Record and pin of CONTEXT_COLUMNS; raises PoolError when they are not those that were written."""
         model, model_digest = self._model(row[-1])
         if seal_context(row, model_digest) != checksum:
             raise PoolError(f"context {str(row[0])[:80]!r}: its row is damaged")
-        record, pinned = record_of(row, model)
-        return row, record, pinned
+        return record_of(row, model)
 
     def rewrite_context(self, context: int, row: tuple[Any, ...], record: ContextRecord) -> None:
         """Store changed CONTEXT_COLUMNS of a context that was read before."""
         statement = f"UPDATE contexts SET ({CONTEXT_COLUMNS}, checksum) = ({_CONTEXT_MARKS}) WHERE number = ?"
         self._index.change(statement, *row, seal_context(row, record.model.digest), context)
 
-    def context_numbers(self, after: int) -> list[int]:
-        """The next rows of contexts, oldest first; an empty list at the end."""
-        return [
-            number
-            for (number,) in self._index.rows(
-                "SELECT number FROM contexts WHERE number > ? ORDER BY number LIMIT ?", after, _BATCH
-            )
-        ]
-
-    def held_vectors(self, context: int, context_id: str) -> tuple[list[DiskVectorRow], list[tuple[int, str]]]:
-        """The vectors a context holds, and number and defect of those that do not fit to what was written."""
-        columns = ", ".join(f"vectors.{column.strip()}" for column in VECTOR_COLUMNS.split(","))
-        whole, broken = [], []
-        for number, held, checksum, *row in self._index.rows(
-            f"SELECT number, holdings.checksum, vectors.checksum, {columns} FROM holdings JOIN vectors"
-            " ON vector = number WHERE context = ? ORDER BY number",
-            context,
-        ):
-            try:
-                if seal_holding(context_id, number, checksum) != held:
-                    raise PoolError(f"vector {number} of context {context_id}: the row that connects them is damaged")
-                whole.append(self._checked(number, tuple(row), checksum))
-            except PoolError as error:
-                broken.append((number, str(error)))
-        return whole, broken
-
-    def vector_numbers(self) -> Iterator[int]:
-        """The numbers of all vectors, in batches."""
-        last = 0
-        while found := self._index.rows(
-            "SELECT number FROM vectors WHERE number > ? ORDER BY number LIMIT ?", last, _BATCH
-        ):
-            yield from (number for (number,) in found)
-            last = found[-1][0]
-
-    def unheld(self) -> list[int]:
-        """Numbers of vectors that no context holds, which only damage can bring about."""
+    def has_loose_ends(self) -> bool:
+        """Whether rows connect contexts or vectors that are not there."""
         statement = (
-            "SELECT number FROM vectors WHERE number NOT IN (SELECT vector FROM holdings"
-            " WHERE context IN (SELECT number FROM contexts))"
+            "SELECT 1 FROM holdings WHERE context NOT IN (SELECT number FROM contexts)"
+            " OR vector NOT IN (SELECT number FROM vectors) LIMIT 1"
         )
-        return [number for (number,) in self._index.rows(statement)]
+        return self._index.row(statement) is not None
 
     def drop_loose_ends(self) -> None:
         """Delete connections of contexts and vectors that are not there."""
@@ -242,10 +214,38 @@ class DiskCatalog:
         self._index.change_many("DELETE FROM vectors WHERE number = ?", [(number,) for number, _ in unheld])
         self.segments.release(Counter(each for _, segments in unheld for each in split_digests(segments)))
 
-    def _checked(self, number: int, row: tuple[Any, ...], checksum: bytes) -> DiskVectorRow:
-        if seal(number, *row) != checksum:
-            raise PoolError(f"vector {number}: its row is damaged")
-        return described(number, row)
+    def _defects_of(self, found: Sequence[tuple[Any, ...]], lost: Set[bytes]) -> dict[int, str]:
+        """The defects of vectors by number. found: number, VECTOR_COLUMNS, checksum, segments, whether it is held."""
+        places = self.segments.places(each for row in found for each in split_digests(row[-2]))
+        left = {name: place for name, place in places.items() if name not in lost}
+        defects: dict[int, str] = {}
+        for number, *row, checksum, segments, held in found:
+            try:
+                self._whole(number, row, checksum, segments, left)
+                defects[number] = "" if held else f"vector {number}: no context holds it"
+            except DamagedVectorError as error:
+                defects[number] = str(error)
+        return defects
+
+    def _whole(
+        self, number: int, row: Sequence[Any], checksum: bytes, segments: bytes, places: Mapping[bytes, SegmentPlace]
+    ) -> tuple[DiskVectorRow, list[SegmentPlace]]:
+        """A vector and its segments, of those there are; raises DamagedVectorError when anything does not fit."""
+        if seal_vector(number, row) != checksum:
+            raise DamagedVectorError(f"vector {number}: its row is damaged")
+        try:
+            vector = described(number, row)
+        except PoolError as error:
+            raise DamagedVectorError(str(error)) from error
+        if digest(segments) != row[-1]:
+            raise DamagedVectorError(f"vector {number}: its list of segments is damaged")
+        listed = split_digests(segments)
+        whole = [places[name] for name in listed if name in places]
+        if len(whole) != len(listed) or sum(place.nbytes for place in whole) != vector.nbytes:
+            missing = len(listed) - len(whole)
+            named = f"vector {number} ({vector.kind.value} {vector.name})"
+            raise DamagedVectorError(f"{named}: {missing} of its segments on disk are damaged")
+        return vector, whole
 
     def _model_number(self, model: ModelKey) -> int:
         found = self._index.row("SELECT number FROM models WHERE digest = ?", model.digest)

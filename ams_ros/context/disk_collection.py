@@ -40,13 +40,28 @@ def collect(index: DiskIndex, segments: SegmentTable, packs: PackFolder, free: i
             batch.append(sparse.pop())
             size += live[batch[-1][0]]
         places = segments.of_packs([number for number, _, _ in batch])
-        needed = pack_bytes({place.digest: place.nbytes for place in places}) + (32 + 2 * len(places)) * PAGE_BYTES
+        needed = _bytes_for(places)
         if needed > free:
             continue
         lost += _rewrite(index, segments, packs, [(number, name) for number, name, _ in batch], places)
         free += sum(nbytes for _, _, nbytes in batch) - needed
     index.compact()
     return lost
+
+
+def renew(index: DiskIndex, segments: SegmentTable, packs: PackFolder, name: str, free: int) -> bool:
+    """Write the live segments of a pack into a new one and delete it; False when that takes more than `free` bytes."""
+    places = segments.of_pack(name)
+    numbers = [number for number, listed, _ in segments.packs() if listed == name]
+    if places and _bytes_for(places) > free:
+        return False
+    _rewrite(index, segments, packs, [(number, name) for number in numbers], places)
+    return True
+
+
+def _bytes_for(places: Sequence[SegmentPlace]) -> int:
+    """What a new pack with those segments takes, with the pages of the database that say so."""
+    return pack_bytes({place.digest: place.nbytes for place in places}) + (32 + 2 * len(places)) * PAGE_BYTES
 
 
 def _rewrite(

@@ -125,6 +125,15 @@ class DiskIndex:
                     self._connection.execute("ROLLBACK")
             raise
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Queries inside the block see the store as it is at the first of them, whatever others write meanwhile."""
+        self.rows("BEGIN")
+        try:
+            yield
+        finally:
+            self.rows("COMMIT")
+
     def used_bytes(self) -> int:
         """Size of the database, its log and the log's index, and of a damaged one set aside earlier."""
         total = 0

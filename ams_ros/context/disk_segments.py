@@ -14,6 +14,8 @@ LOST = 0
 """In place of a pack's number: the segment is listed, but its bytes are damaged; saving them again brings it back."""
 
 _BATCH = 512
+_SCANNED = 16_384
+"""Rows of segments that are looked at together, where all of them are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,25 @@ class SegmentTable:
             )
         return found
 
+    def of_pack(self, name: str) -> list[SegmentPlace]:
+        """The segments that lie in the pack of that name, in the order of their bytes."""
+        return self.of_packs(
+            [number for (number,) in self._index.rows("SELECT number FROM packs WHERE name = ?", name)]
+        )
+
+    def by_pack(self) -> Iterator[list[SegmentPlace]]:
+        """All segments whose bytes are in a pack, those of whole packs at a time, in the order of their bytes."""
+        batch: list[int] = []
+        size = 0
+        for number, count in self._index.rows("SELECT pack, count(*) FROM segments WHERE pack != ? GROUP BY 1", LOST):
+            if batch and (size + count > _SCANNED or len(batch) == _BATCH):
+                yield self.of_packs(batch)
+                batch, size = [], 0
+            batch.append(number)
+            size += count
+        if batch:
+            yield self.of_packs(batch)
+
     def forget_packs(self, numbers: Iterable[int]) -> None:
         """Delete the rows of packs."""
         self._index.change_many("DELETE FROM packs WHERE number = ?", [(number,) for number in numbers])
@@ -131,17 +152,23 @@ class SegmentTable:
             yield from ((number, split_digests(segments)) for number, segments in found)
             last = found[-1][0]
 
-    def recount(self) -> None:
-        """Set every count to the number of places that list the segment; forget those that none lists."""
+    def miscounted(self) -> list[tuple[int, bytes]]:
+        """The segments whose count is not the number of places that list them: the right one, the digest."""
         counts: Counter[bytes] = Counter()
         for _, listed in self.lists():
             counts.update(listed)
-        wrong = [
-            (counts[digest], digest)
-            for digest, refs in self._index.rows("SELECT digest, refs FROM segments")
-            if refs != counts[digest]
-        ]
-        self._index.change_many("UPDATE segments SET refs = ? WHERE digest = ?", wrong)
+        wrong: list[tuple[int, bytes]] = []
+        last = b""
+        while found := self._index.rows(
+            "SELECT digest, refs FROM segments WHERE digest > ? ORDER BY digest LIMIT ?", last, _SCANNED
+        ):
+            wrong += ((counts[digest], digest) for digest, refs in found if refs != counts[digest] or refs <= 0)
+            last = found[-1][0]
+        return wrong
+
+    def recount(self) -> None:
+        """Set every count to the number of places that list the segment; forget those that none lists."""
+        self._index.change_many("UPDATE segments SET refs = ? WHERE digest = ?", self.miscounted())
         self._index.change("DELETE FROM segments WHERE refs <= 0")
 
     def _add_pack(self, pack: Pack) -> int:

@@ -10,20 +10,22 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ams_ros.context.disk_catalog import DiskCatalog, StoredContext
 from ams_ros.context.disk_collection import collect
 from ams_ros.context.disk_errors import DamagedVectorError, DiskFullError, VectorGoneError
-from ams_ros.context.disk_index import DamagedIndexError
+from ams_ros.context.disk_index import DamagedIndexError, DiskIndex
+from ams_ros.context.disk_listing import ListedContext, list_contexts
 from ams_ros.context.disk_reading import read_segments
 from ams_ros.context.disk_records import DiskReport, DiskVector, DiskVectorRow
-from ams_ros.context.disk_recovery import check_store, open_index, recover, remove_orphans
+from ams_ros.context.disk_recovery import open_index, recover, remove_orphans
 from ams_ros.context.disk_room import HEADROOM_BYTES, MAXIMUM_REMOVED, Save, bytes_needed, removable_at_once
 from ams_ros.context.disk_rows import digest, with_outcome, with_pin
 from ams_ros.context.disk_segments import SegmentPlace
+from ams_ros.context.disk_verification import settle, survey
 from ams_ros.context.packs import PackFolder
 from ams_ros.context.records import Array, ContextOutcome, ContextRecord
 from ams_ros.context.store_lock import StoreLock
@@ -149,12 +151,13 @@ class DiskTier:
         last = 0
         while True:
             with self._guard:
-                numbers = self._catalog.context_numbers(last)
-                found = [each for each in map(self._read_context, numbers) if each is not None]
-            if not numbers:
+                found = list_contexts(self._index, self._catalog, last)
+                if not all(each.whole for each in found) and self._discard_of(found):
+                    found = list_contexts(self._index, self._catalog, last)
+            if not found:
                 return
-            last = numbers[-1]
-            yield from found
+            last = found[-1].number
+            yield from (each.stored for each in found if each.stored is not None)
 
     def load(self, number: int) -> Array:
         """A vector, a new array of its own that can be written to.
@@ -227,18 +230,40 @@ class DiskTier:
             return before - self.used_bytes
 
     def verify(self) -> DiskReport:
-        """Read everything, remove what is damaged, and say what there was; a read-only store is only told about."""
-        with self._guard:
-            try:
-                self._index.check()
-            except DamagedIndexError as error:
-                return self._start_anew(str(error))
-            report = check_store(self._index, self._catalog, self._packs, not self.read_only)
-            self.damaged += len(report.damaged)
-            return report
+        """Read everything, remove what is damaged, and say what there was; a read-only store is only told about.
+
+        Others go on meanwhile: they wait only while what seems damaged is looked at again and removed. What they save
+        after this has begun is not looked at.
+        """
+        try:
+            with self._guard:
+                self._check_open()
+                reader = DiskIndex(self._index.path, read_only=True)
+            with closing(reader):
+                suspects = survey(reader, self._packs)
+            if suspects.none:
+                return DiskReport(suspects.contexts, suspects.vectors, ())
+            with self._guard:
+                self._check_open()
+                free = None if self.read_only else self._free
+                report = settle(self._index, self._catalog, self._packs, suspects, free)
+                self.damaged += len(report.damaged)
+                return report
+        except DamagedIndexError as error:
+            return self._start_anew(str(error))
 
     def _start_anew(self, reason: str) -> DiskReport:
-        """Replace a database that broke under us, as opening would."""
+        """Replace a database that broke under us, as opening would, after a second look at it."""
+        with self._guard:
+            self._check_open()
+            try:
+                with closing(DiskIndex(self._index.path, read_only=True)) as reader:
+                    reader.check()
+            except DamagedIndexError:
+                return self._replaced(reason)
+        raise PoolError(f"{reason}; a second look found nothing wrong: verify again, and check the disk if this recurs")
+
+    def _replaced(self, reason: str) -> DiskReport:
         if self.read_only:
             return DiskReport(0, 0, (reason,))
         self._index.close()
@@ -249,6 +274,13 @@ class DiskTier:
         remove_orphans(self._catalog, self._packs)
         self.damaged += len(findings)
         return DiskReport(0, 0, tuple(findings))
+
+    def _free(self) -> int:
+        return self.budget_bytes - self.used_bytes - HEADROOM_BYTES
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise PoolError(f"{self.folder}: this store is closed")
 
     def _writable(self) -> None:
         if self.read_only:
@@ -313,16 +345,16 @@ class DiskTier:
         if self.used_bytes + HEADROOM_BYTES > self.budget_bytes:
             self._index.write_back()
 
-    def _read_context(self, context: int) -> StoredContext | None:
-        """A context with its vectors; None when it is gone, or damaged and now removed."""
-        found = self._intact(context)
-        if found is None:
-            return None
-        _, record, pinned = found
-        vectors, broken = self._catalog.held_vectors(context, record.context_id)
-        if broken:
-            self._discard([number for number, _ in broken], set())
-        return record, pinned, tuple(vectors)
+    def _discard_of(self, contexts: Sequence[ListedContext]) -> bool:
+        """Remove and count what is damaged of some contexts; False where nothing may be removed."""
+        damaged = [each.number for each in contexts if each.stored is None]
+        broken = {number for each in contexts for number, _ in each.broken}
+        self.damaged += len(damaged) + len(broken)
+        if not self.read_only:
+            with self._changing():
+                self._catalog.remove_contexts(damaged)
+                self._catalog.drop_vectors(broken)
+        return not self.read_only
 
     def _intact(self, context: int) -> tuple[tuple[Any, ...], ContextRecord, bool] | None:
         """Row, record and pin of a context; None when it is gone, or damaged and now removed."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ams_ros.context.disk_errors import storage_error
-from ams_ros.context.tensor_file import encode_frame
+from ams_ros.context.tensor_file import encode_frame, read_exactly, read_frame
+from ams_ros.errors import PoolError
 
 _NAME = re.compile(r"[0-9a-f]{24}\.safetensors")
 _UNFINISHED = ".part"
@@ -99,6 +100,23 @@ class PackFolder:
             self._used = None
         except OSError as error:
             raise storage_error(path, error) from error
+
+    def describes(self, name: str, segments: Mapping[bytes, tuple[int, int]]) -> bool:
+        """Whether the header of a pack is one that `write` makes and has those segments, by digest: begin and size.
+
+        Loading needs no header; whoever opens the file with a safetensors library does. What it says of segments that
+        nobody needs any more is not known here. Raises FileNotFoundError, PoolError as `opened`.
+        """
+        with self.opened(name) as (file, size):
+            try:
+                frame = read_frame(file, size, cut_short=True)
+                tensors = [(each, tensor.dtype, tensor.shape, tensor.nbytes) for each, tensor in frame.tensors.items()]
+                if encode_frame(tensors, {}) != read_exactly(file, frame.begin, 0):
+                    return False
+            except (PoolError, OSError):
+                return False
+        found = {each: (tensor.position, tensor.nbytes) for each, tensor in frame.tensors.items()}
+        return all(found.get(digest.hex()) == place for digest, place in segments.items())
 
     @contextmanager
     def opened(self, name: str) -> Iterator[tuple[int, int]]:

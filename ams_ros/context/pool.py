@@ -253,13 +253,15 @@ class ContextPool:
 
     def verify(self) -> Verified:
         """Read everything on disk, remove what is damaged and say so; a read-only pool only says so."""
-        with self._working(writing=False):
-            if self._disk is None:
-                return Verified(0, 0, ())
-            report = self._disk.verify()
-            if report.damaged and not self.options.read_only:
+        self._check_open()
+        if self._disk is None:
+            return Verified(0, 0, ())
+        # Not in turn with what moves bytes: it takes minutes, and the disk tier lets others in between.
+        report = self._disk.verify()
+        if report.damaged and not self.options.read_only:
+            with self._working():
                 self._restoring.compare()
-            return Verified(report.contexts, report.vectors, report.damaged)
+        return Verified(report.contexts, report.vectors, report.damaged)
 
     def export(self, path: Path, reference: str = "") -> Exported:
         """Write all contexts, or those of a reference, with their vectors into one new file."""
@@ -353,11 +355,11 @@ class ContextPool:
             area.close()
 
     @contextmanager
-    def _working(self, writing: bool = True) -> Iterator[None]:
+    def _working(self) -> Iterator[None]:
         """Take a turn at moving bytes between tiers."""
         with self._work:
             self._check_open()
-            if writing and self.options.read_only:
+            if self.options.read_only:
                 raise PoolError(f"{self.options.path}: the pool was opened read-only")
             yield
 

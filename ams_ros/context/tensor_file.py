@@ -54,8 +54,10 @@ def encode_frame(tensors: Iterable[tuple[str, str, tuple[int, ...], int]], metad
     return _LENGTH.pack(len(text)) + text
 
 
-def read_frame(file: int, size: int) -> TensorFrame:
+def read_frame(file: int, size: int, cut_short: bool = False) -> TensorFrame:
     """The header of an open file of `size` bytes; raises PoolError when it is not one that can be trusted.
+
+    cut_short: accept a file that ends before its last tensor does.
 
     Everything is checked before it is used: lengths against the file, offsets against each other, layouts against
     their bytes. Nothing larger than the file is ever allocated.
@@ -76,7 +78,7 @@ def read_frame(file: int, size: int) -> TensorFrame:
         raise PoolError("the header's __metadata__ is not an object of texts")
     begin = _LENGTH.size + length
     tensors = {name: _place(name, entry, begin) for name, entry in header.items()}
-    _check_cover(tensors, begin, size)
+    _check_cover(tensors, begin, size, cut_short)
     return TensorFrame(metadata, tensors, begin)
 
 
@@ -118,12 +120,12 @@ def _lengths(entry: object, most: int) -> bool:
     )
 
 
-def _check_cover(tensors: Mapping[str, TensorPlace], begin: int, size: int) -> None:
+def _check_cover(tensors: Mapping[str, TensorPlace], begin: int, size: int, cut_short: bool) -> None:
     """Refuse tensors that overlap, leave gaps or reach beyond the file: none of our writers makes such a file."""
     end = begin
     for place in sorted(tensors.values(), key=lambda place: (place.position, place.nbytes)):
         if place.position != end:
             raise PoolError(f"a tensor begins at byte {place.position}, expected {end}")
         end += place.nbytes
-    if end != size:
+    if end < size or (end > size and not cut_short):
         raise PoolError(f"the tensors end at byte {end} of a file of {size}")
