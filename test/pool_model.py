@@ -55,9 +55,9 @@ def content(seed: int, nbytes: int) -> Array:
 
 
 def unit(seed: int, length: int = 8) -> Array:
-    """A direction that depends on the seed."""
-    row = np.random.default_rng(seed).standard_normal(length).astype(np.float32)
-    return np.asarray(row / np.linalg.norm(row))
+    """A direction that depends on the seed, in half precision as embeddings are."""
+    row = np.random.default_rng(seed).standard_normal(length)
+    return np.asarray(row / np.linalg.norm(row), np.float16).astype(np.float32)
 
 
 def input_key(model: int, kind: VectorKind, number: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,27 @@ def test_a_context_comes_back_as_it_was_put_c1(pool):
         assert np.array_equal(back.array, vector.array)
         back.array[...] = 0
     assert np.array_equal(pool.context(MODELS[0], "context-7", 0, (LATENTS,)).vectors[0].array, new.vectors[2].array)
+
+
+def test_an_embedding_is_rounded_to_half_precision_once_and_stays_so_wherever_it_lies(pool):
+    new = context(7)
+    row = np.random.default_rng(1).standard_normal(128).astype(np.float32)
+    exact = row / np.linalg.norm(row)
+    pool.put(NewContext(replace(new.record, embedding=exact), new.vectors))
+    rounded = pool.record("context-7").embedding
+    assert rounded.dtype == np.float32
+    assert np.array_equal(rounded, exact.astype(np.float16))
+    pool.set_outcome("context-7", ContextOutcome.FAILED)
+    assert np.array_equal(pool.record("context-7").embedding, rounded)
+    again = replace(pool.record("context-7"), context_id="again")
+    pool.put(NewContext(again, new.vectors))
+    assert np.array_equal(pool.record("again").embedding, rounded)
+    # Where embeddings of that outcome have another length it is not indexed any more, but kept.
+    short = replace(context(8).record, outcome=ContextOutcome.SUCCEEDED)
+    pool.put(NewContext(short, ()))
+    pool.set_outcome("again", ContextOutcome.SUCCEEDED)
+    assert np.array_equal(pool.record("again").embedding, rounded)
+    pool.check()
 
 
 def test_a_context_is_found_by_its_episode_and_its_index_in_it(pool):

@@ -1,9 +1,11 @@
 """What the pool knows: contexts, vectors, keys, order of eviction. No bytes are moved here and nothing waits.
 
-Every method but `check` takes microseconds and is called with `lock` held. Invariants, which `check` compares:
-a vector refers to its contexts as often as they refer to it; it is known to the eviction policy exactly while it is in
-the host tier; its key is on the board exactly while it is to be had; one that lies on disk only is held there for
-every context that refers to it, so that whichever of them goes, the others still have it.
+Every method but `check` takes microseconds and is called with `lock` held. Embeddings lie in the similarity index
+alone; what takes one out or moves it holds `lock` too, so that who holds it can read those of all contexts.
+Invariants, which `check` compares: a vector refers to its contexts as often as they refer to it; it is known to the
+eviction policy exactly while it is in the host tier; its key is on the board exactly while it is to be had; one that
+lies on disk only is held there for every context that refers to it, so that whichever of them goes, the others still
+have it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from ams_ros.context.hashing.blake3 import Blake3Hash
 from ams_ros.context.host_tier import HostTier
 from ams_ros.context.key_board import KeyBoard
 from ams_ros.context.pool_records import DISK, HOST, NOWHERE, VectorPlace
-from ams_ros.context.records import ContextOutcome, ModelKey
+from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey
+from ams_ros.context.similarity import SimilarityIndex
 from ams_ros.context.vector_table import VectorTable
 
 
@@ -52,12 +55,13 @@ class ModelEntry:
 class Books:
     """The bookkeeping of one pool over its host tier."""
 
-    def __init__(self, host: HostTier, board: KeyBoard, policy: str) -> None:
-        """Empty. policy: a name of eviction.choice."""
+    def __init__(self, host: HostTier, board: KeyBoard, policy: str, exact_limit: int) -> None:
+        """Empty. policy: a name of eviction.choice. exact_limit: as for SimilarityIndex."""
         self.lock = threading.RLock()
         self.host, self._board = host, board
         self.vectors, self.contexts = VectorTable(), ContextTable()
         self.policy, self.order = find_policy(policy), ContextOrder(policy)
+        self.embeddings = SimilarityIndex(exact_limit)
         self.models: dict[ModelKey, ModelEntry] = {}
         self.counts = Counts()
         self.logical_bytes = self.disk_only_bytes = 0
@@ -89,6 +93,11 @@ class Books:
         model.contexts -= 1
         if not model.contexts:
             del self.models[entry.model]
+
+    def record(self, entry: ContextEntry) -> ContextRecord:
+        """The record of a context as it stands now, with arrays of its own."""
+        embedding = self.embeddings.embedding(entry.number) if entry.indexed else entry.embedding
+        return entry.record(embedding)
 
     def refer(self, number: int, context: int, pinned: bool) -> None:
         """Let a vector belong to a context that does not have it yet."""

@@ -26,7 +26,6 @@ class ContextRemoval:
             if self._disk is not None and (saved := [entry.context_id for entry in some if entry.saved]):
                 self._disk.remove_contexts(saved)
             for entry in some:
-                with self._similar.lock:
+                with self._similar.lock, self._books.lock:
                     self._similar.remove(entry)
-                    with self._books.lock:
-                        self._books.remove_context(entry)
+                    self._books.remove_context(entry)

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ams_ros.context.eviction.numbers import Numbers
+from ams_ros.context.half_rows import half_rows
 from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey
+from ams_ros.types import Float32Array
 
 _HEAD = struct.Struct("<dddQiI")
 
@@ -20,17 +22,17 @@ class ContextEntry:
 
     number: the pool's name for it. vectors: numbers of its vectors, in the order they were given. held: bit k is set
     when the disk tier holds vectors[k] for this context. saved: whether the disk tier has the context's record.
-    indexed: whether it can be found by similarity.
+    indexed: whether it can be found by similarity; its embedding then lies in the similarity index, else here.
     """
 
     __slots__ = (
+        "_embedding",
         "_packed",
         "_vectors",
         "context_id",
         "episode",
         "guided_by",
         "held",
-        "indexed",
         "instruction",
         "model",
         "number",
@@ -40,9 +42,9 @@ class ContextEntry:
     )
 
     def __init__(self, number: int, record: ContextRecord, vectors: Sequence[int], pinned: bool) -> None:
-        """`record` is taken apart; `record` gives it back."""
+        """`record` is taken apart; the method of that name gives it back."""
         self.number, self.pinned, self.held = number, pinned, 0
-        self.saved = self.indexed = False
+        self.saved = False
         self.context_id = record.context_id
         self.model: ModelKey = record.model
         # Contexts come in episodes of one instruction: equal texts are kept once.
@@ -50,11 +52,11 @@ class ContextEntry:
         self.guided_by = sys.intern(record.guided_by)
         self.outcome = record.outcome
         joints = np.ascontiguousarray(record.joints, np.float64)
-        embedding = np.ascontiguousarray(record.embedding, np.float32)
         head = _HEAD.pack(
             record.created, record.gripper, record.start_time, record.seed, record.index, len(record.joints)
         )
-        self._packed = head + joints.tobytes() + embedding.tobytes()
+        self._packed = head + joints.tobytes()
+        self.keep_embedding(record.embedding)
         self.vectors = vectors
 
     @property
@@ -77,8 +79,25 @@ class ContextEntry:
         return int(_HEAD.unpack_from(self._packed)[4])
 
     @property
-    def record(self) -> ContextRecord:
-        """The record as it stands now, with arrays of its own."""
+    def indexed(self) -> bool:
+        """Whether it can be found by similarity."""
+        return not self._embedding
+
+    @property
+    def embedding(self) -> Float32Array:
+        """Its embedding, (d,), while it is not indexed."""
+        return np.frombuffer(self._embedding, np.float16).astype(np.float32)
+
+    def keep_embedding(self, embedding: Float32Array) -> None:
+        """It is not, or no longer, in the similarity index: keep its embedding here."""
+        self._embedding = half_rows(np.asarray(embedding, np.float32)[None]).tobytes()
+
+    def leave_embedding(self) -> None:
+        """It is in the similarity index by now, which keeps the embedding."""
+        self._embedding = b""
+
+    def record(self, embedding: Float32Array) -> ContextRecord:
+        """The record as it stands now, with that embedding and joints of its own."""
         created, gripper, start_time, seed, index, dof = _HEAD.unpack_from(self._packed)
         return ContextRecord(
             context_id=self.context_id,
@@ -90,7 +109,7 @@ class ContextEntry:
             created=created,
             joints=np.frombuffer(self._packed, np.float64, dof, _HEAD.size),
             gripper=gripper,
-            embedding=np.frombuffer(self._packed, np.float32, -1, _HEAD.size + 8 * dof),
+            embedding=embedding,
             seed=seed,
             start_time=start_time,
             guided_by=self.guided_by,

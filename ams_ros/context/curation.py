@@ -39,10 +39,9 @@ class Curation:
         elif self._disk is not None:
             self._disk.set_outcome([entry.context_id for entry in entries if entry.saved], outcome)
         for entry in entries:
-            with self._similar.lock:
+            with self._similar.lock, self._books.lock:
                 self._similar.move(entry, outcome)
-                with self._books.lock:
-                    self._books.set_outcome(entry, outcome)
+                self._books.set_outcome(entry, outcome)
         return len(entries)
 
     def pin(self, reference: str, pinned: bool) -> int:

@@ -58,7 +58,8 @@ class DiskKeeping:
             plans = self._plans(rest, whole)
             items = []
             for plan in plans:
-                record = plan.entry.record
+                with self._books.lock:
+                    record = self._books.record(plan.entry)
                 written = record if outcome is None else replace(record, outcome=outcome)
                 items.append((written, plan.vectors, plan.entry.pinned))
             try:

@@ -206,7 +206,7 @@ class ContextPool:
             with books.lock:
                 if books.contexts.named(entry.context_id) is entry:
                     places = tuple(books.place(number) for number in entry.vectors) if vectors else ()
-                    listed.append(ListedContext(entry.record, entry.pinned, places))
+                    listed.append(ListedContext(books.record(entry), entry.pinned, places))
         return Listing(len(matching), tuple(listed))
 
     def record(self, context_id: str) -> ContextRecord | None:
@@ -214,7 +214,7 @@ class ContextPool:
         self._check_open()
         with self._books.lock:
             entry = self._books.contexts.named(context_id)
-            return None if entry is None else entry.record
+            return None if entry is None else self._books.record(entry)
 
     def stats(self) -> PoolFigures:
         """What the pool holds and has done. While something is written to disk, its size is that before."""
@@ -321,8 +321,8 @@ class ContextPool:
         board_area = self._area("board", bytes_for(options.board_keys), "board_keys")
         self._board = KeyBoard(board_area.array.data)
         host = HostTier(host_area, find_hash(options.hash), options.segment_bytes)
-        self._books = Books(host, self._board, options.policy)
-        self._similar = SimilarContexts(self._books, options.exact_limit)
+        self._books = Books(host, self._board, options.policy, options.exact_limit)
+        self._similar = SimilarContexts(self._books)
         self._removal = ContextRemoval(self._books, self._similar, self._disk)
         stored = None if self._disk is None else DiskKeeping(self._books, self._disk, self._removal, options)
         self._keeping = None if options.read_only else stored

@@ -81,7 +81,7 @@ class Reading:
             entry = self._entry(model, reference, index)
             if entry is None:
                 return None
-            record, pinned = entry.record, entry.pinned
+            record, pinned = self._books.record(entry), entry.pinned
             wanted = self._of_kinds(entry, kinds)
             waiting = self._begin(wanted)
         promoted = self._promote_all(wanted, waiting)
@@ -97,7 +97,7 @@ class Reading:
             entry = self._entry(model, reference, index)
             if entry is None:
                 return None
-            record = entry.record
+            record = self._books.record(entry)
             wanted = self._of_kinds(entry, kinds)
             waiting = self._begin(wanted)
         return FetchedContext(record, tuple(self._copies(wanted, waiting).values()))
@@ -134,7 +134,7 @@ class Reading:
                 entry = books.contexts.named(context_id)
                 if entry is None:
                     return None
-                record, pinned = entry.record, entry.pinned
+                record, pinned = self._books.record(entry), entry.pinned
                 wanted = self._of_kinds(entry, tuple(VectorKind))
                 places = {number: books.place(number) for number in wanted}
                 inside = [number for number in wanted if books.vectors.in_host(number)]

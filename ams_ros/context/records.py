@@ -112,7 +112,8 @@ class ContextRecord:
     context_id: unique; letters, digits, `_`, `-` and `.`, at most 64. episode: names the task it was part of, same
         alphabet, empty for none. index: number of the slice within the episode, from 0.
     created: seconds since 1970. joints: (dof,) float64 rad and gripper: m, measured when the inference began.
-    embedding: (d,) float32 of length 1, what similarity is judged by.
+    embedding: (d,) float32 of length 1, what similarity is judged by. The pool rounds it to half precision, which moves
+        its length by less than 1e-3, and gives back what it rounded to; what is rounded already comes back as it was.
     seed: of the noise. start_time: flow time denoising began at, 0 < t <= 1. guided_by: context id the start came
         from, empty for noise.
     """

@@ -10,7 +10,6 @@ import numpy as np
 from ams_ros.context.books import Books
 from ams_ros.context.context_table import ContextEntry
 from ams_ros.context.records import ContextOutcome
-from ams_ros.context.similarity import SimilarityIndex
 from ams_ros.context.store import Match, SimilarQuery
 from ams_ros.errors import ConfigurationError
 from ams_ros.types import Float32Array
@@ -23,10 +22,10 @@ class SimilarContexts:
     finds is what the numbers mean when it ends.
     """
 
-    def __init__(self, books: Books, exact_limit: int) -> None:
-        """exact_limit: as for SimilarityIndex."""
+    def __init__(self, books: Books) -> None:
+        """Over the embeddings of the books."""
         self.lock = threading.RLock()
-        self._books, self._index = books, SimilarityIndex(exact_limit)
+        self._books, self._index = books, books.embeddings
 
     def __len__(self) -> int:
         """How many contexts can be found."""
@@ -38,14 +37,14 @@ class SimilarContexts:
         Raises ConfigurationError when those it would be compared with have embeddings of another length.
         """
         with self.lock:
-            self._index.add(entry.number, digest, entry.instruction, entry.outcome, entry.record.embedding)
-            entry.indexed = True
+            self._index.add(entry.number, digest, entry.instruction, entry.outcome, entry.embedding)
+            entry.leave_embedding()
 
     def add_many(self, entries: Iterable[ContextEntry]) -> int:
         """Let many be found, which is faster by far; returns how many cannot be, for the length of their embedding."""
         groups: dict[tuple[bytes, str, ContextOutcome, int], list[tuple[ContextEntry, Float32Array]]] = {}
         for entry in entries:
-            embedding = entry.record.embedding
+            embedding = entry.embedding
             digest = self._books.models[entry.model].digest
             group = groups.setdefault((digest, entry.instruction, entry.outcome, len(embedding)), [])
             group.append((entry, embedding))
@@ -61,25 +60,26 @@ class SimilarContexts:
                     refused += len(members)
                     continue
                 for entry, _ in members:
-                    entry.indexed = True
+                    entry.leave_embedding()
         return refused
 
     def remove(self, entry: ContextEntry) -> None:
-        """Let a context not be found any more."""
-        with self.lock:
-            if entry.indexed:
-                self._index.remove(entry.number)
-                entry.indexed = False
+        """Let a context not be found any more; called with both locks held."""
+        if entry.indexed:
+            entry.keep_embedding(self._index.embedding(entry.number))
+            self._index.remove(entry.number)
 
     def move(self, entry: ContextEntry, outcome: ContextOutcome) -> None:
-        """Let it be found under another outcome, or not at all where embeddings there have another length."""
-        with self.lock:
-            if not entry.indexed:
-                return
-            try:
-                self._index.move(entry.number, outcome)
-            except ConfigurationError:
-                self.remove(entry)
+        """Let it be found under another outcome, or not at all where embeddings there have another length.
+
+        Called with both locks held.
+        """
+        if not entry.indexed:
+            return
+        try:
+            self._index.move(entry.number, outcome)
+        except ConfigurationError:
+            self.remove(entry)
 
     def search(self, query: SimilarQuery) -> tuple[Match, ...]:
         """As ContextStore.similar."""

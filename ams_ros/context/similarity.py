@@ -9,6 +9,7 @@ from itertools import repeat
 
 import numpy as np
 
+from ams_ros.context.half_rows import HalfArray, half_rows
 from ams_ros.context.records import KEY_BYTES, MAXIMUM_EMBEDDING, ContextOutcome
 from ams_ros.context.vector_partition import VectorPartition
 from ams_ros.errors import ConfigurationError
@@ -60,7 +61,7 @@ class SimilarityIndex:
         Raises ConfigurationError for anything else, and for a d that is not that of the partition.
         """
         key = _partition_key(model_digest, instruction, outcome)
-        vectors = _unit_rows(np.asarray(embedding)[None])
+        vectors = half_rows(_checked_rows(np.asarray(embedding)[None]))
         self._check_new((number,))
         self._check_dimension(key, vectors.shape[1])
         self._add(number, key, vectors[0])
@@ -78,7 +79,7 @@ class SimilarityIndex:
         For filling an index: where this crosses the limit the graph is built before it returns, by all cores.
         """
         key = _partition_key(model_digest, instruction, outcome)
-        vectors = _unit_rows(np.asarray(embeddings))
+        vectors = half_rows(_checked_rows(np.asarray(embeddings)))
         self._check_new(numbers)
         if len(vectors) != len(numbers):
             raise ConfigurationError("embeddings", f"{len(vectors)} rows", f"one for each of {len(numbers)} numbers")
@@ -105,6 +106,11 @@ class SimilarityIndex:
         self._check_dimension(new, partition.dimension)
         self._add(number, new, self._take(number))
 
+    def embedding(self, number: int) -> Float32Array:
+        """A copy of an embedding, (d,), as it is held; raises ConfigurationError when the number is not held."""
+        _, partition, slot = self._find(number)
+        return partition.vector(slot).astype(np.float32)
+
     def search(
         self,
         model_digest: bytes,
@@ -122,7 +128,8 @@ class SimilarityIndex:
         """
         if count < 0:
             raise ConfigurationError("count", count, "0 or more")
-        query = _unit_rows(np.asarray(embedding)[None])[0]
+        query = _checked_rows(np.asarray(embedding)[None])[0]
+        query /= np.linalg.norm(query)
         found: list[tuple[int, float]] = []
         for outcome in set(outcomes) or set(ContextOutcome):
             key = _PartitionKey(model_digest, instruction, outcome)
@@ -132,7 +139,7 @@ class SimilarityIndex:
                 found += partition.search(query, count, exact)
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:count]
 
-    def _add(self, number: int, key: _PartitionKey, vector: Float32Array) -> None:
+    def _add(self, number: int, key: _PartitionKey, vector: HalfArray) -> None:
         place, partition = self._partition(key, len(vector))
         self._put(number, place << _SLOT_BITS | partition.add(number, vector))
 
@@ -141,7 +148,7 @@ class SimilarityIndex:
         self._places[number] = place
         self._count += 1
 
-    def _take(self, number: int) -> Float32Array:
+    def _take(self, number: int) -> HalfArray:
         """Let go of an embedding and return it."""
         key, partition, slot = self._find(number)
         vector = partition.vector(slot)
@@ -190,14 +197,14 @@ def _partition_key(model_digest: bytes, instruction: str, outcome: ContextOutcom
     return _PartitionKey(model_digest, instruction, outcome)
 
 
-def _unit_rows(embeddings: Float32Array) -> Float32Array:
-    """The rows as float32 of length 1; raises ConfigurationError where they are not, to a thousandth."""
+def _checked_rows(embeddings: Float32Array) -> Float32Array:
+    """A copy of the rows as float32; raises ConfigurationError where they are not of length 1, to a thousandth."""
     if embeddings.ndim != 2 or not 1 <= embeddings.shape[1] <= MAXIMUM_EMBEDDING or embeddings.dtype.kind != "f":
         found = f"{embeddings.dtype} {embeddings.shape[1:]}"
         raise ConfigurationError("embedding", found, f"one row of 1..{MAXIMUM_EMBEDDING} floats")
     rows = embeddings.astype(np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     wrong = ~(np.abs(lengths - 1.0) <= 1e-3)
     if wrong.any():
         raise ConfigurationError("embedding", float(lengths[wrong][0]), "numbers that form a vector of length 1")
-    return np.asarray(rows / lengths)
+    return rows

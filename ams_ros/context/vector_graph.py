@@ -19,7 +19,8 @@ ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
 
 from usearch.index import Index  # noqa: E402
 
-from ams_ros.context.vector_rows import HalfArray, Slots, VectorRows  # noqa: E402
+from ams_ros.context.half_rows import HalfArray  # noqa: E402
+from ams_ros.context.vector_rows import Slots, VectorRows  # noqa: E402
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 64, 192
 """Links per vector, and breadth of search when adding and looking up: on embeddings mixed from those of simulated

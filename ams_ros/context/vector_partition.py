@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ams_ros.context.half_rows import HalfArray
 from ams_ros.context.vector_graph import EXPANSION_SEARCH, VectorGraph
-from ams_ros.context.vector_rows import NOBODY, HalfArray, Slots, VectorRows
+from ams_ros.context.vector_rows import NOBODY, Slots, VectorRows
 from ams_ros.types import Float32Array
 
 _SWEEP = 4
@@ -46,7 +47,7 @@ class VectorPartition:
         """Length of each vector."""
         return self._rows.dimension
 
-    def add(self, number: int, vector: Float32Array) -> int:
+    def add(self, number: int, vector: HalfArray) -> int:
         """Hold a vector for `number`; returns its slot."""
         if self._free:
             slot = self._free.pop()
@@ -61,7 +62,7 @@ class VectorPartition:
         self._tend_graph()
         return slot
 
-    def add_many(self, numbers: Sequence[int], vectors: Float32Array) -> range:
+    def add_many(self, numbers: Sequence[int], vectors: HalfArray) -> range:
         """Hold vectors (n, dimension) for `numbers`; returns their slots. Builds at once the graph they call for."""
         first = self._rows.append(numbers, vectors)
         slots = range(first, first + len(numbers))
@@ -87,9 +88,9 @@ class VectorPartition:
             self._free.append(slot)
         self._tend_graph()
 
-    def vector(self, slot: int) -> Float32Array:
-        """The vector in a slot."""
-        return self._rows.row(slot).astype(np.float32)
+    def vector(self, slot: int) -> HalfArray:
+        """A copy of the vector in a slot."""
+        return self._rows.row(slot).copy()
 
     def search(self, query: Float32Array, count: int, exact: bool) -> list[tuple[int, float]]:
         """At most `count` (number, cosine), most similar first."""
@@ -100,8 +101,10 @@ class VectorPartition:
         slots = None if exact or self._graph is None else self._walk(self._graph, half, wanted)
         if slots is None:
             slots = self._rows.scan(half, wanted)
-        cosines = (self._rows.vectors(slots) @ query).tolist()
-        found = sorted(zip(self._rows.numbers(slots).tolist(), cosines, strict=True), key=lambda hit: (-hit[1], hit[0]))
+        vectors = self._rows.vectors(slots)
+        cosines = vectors @ query / np.linalg.norm(vectors, axis=1)
+        hits = zip(self._rows.numbers(slots).tolist(), cosines.tolist(), strict=True)
+        found = sorted(hits, key=lambda hit: (-hit[1], hit[0]))
         return found[:wanted]
 
     def _walk(self, graph: VectorGraph, query: HalfArray, wanted: int) -> Slots | None:

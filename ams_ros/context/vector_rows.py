@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from usearch.index import search
 
+from ams_ros.context.half_rows import HalfArray
 from ams_ros.types import Float32Array
 
-HalfArray = NDArray[np.float16]
-Slots = NDArray[np.int64]
+Slots = NDArray[np.signedinteger[Any]]
 
 NOBODY = -1
 """Stands in a slot that belongs to no context."""
@@ -22,15 +23,15 @@ _FIRST_BLOCK = 64
 class VectorRows:
     """Vectors of length 1 by slot, each with the number of the context it belongs to.
 
-    Half precision moves a cosine by less than 1e-3 and halves the memory. Blocks double in size, so that there are
-    few of them to scan, and stay where they are; memory that was never written to costs nothing.
+    This is the only copy of a context's embedding; half precision moves a cosine by less than 1e-3. Blocks double in
+    size, so that there are few of them to scan, and stay where they are; memory never written to costs nothing.
     """
 
     def __init__(self, dimension: int) -> None:
         """No slots yet; every vector has `dimension` numbers."""
         self.dimension = dimension
         self._blocks: list[HalfArray] = []
-        self._numbers: Slots = np.full(_FIRST_BLOCK, NOBODY, np.int64)
+        self._numbers: Slots = np.full(_FIRST_BLOCK, NOBODY, np.int32)
         self._slots = 0
 
     @property
@@ -43,12 +44,12 @@ class VectorRows:
         """The slots that are taken, in order."""
         return np.flatnonzero(self._numbers[: self._slots] != NOBODY)
 
-    def append(self, numbers: Sequence[int], vectors: Float32Array) -> int:
+    def append(self, numbers: Sequence[int], vectors: HalfArray) -> int:
         """Add a slot for each of `numbers` and row of `vectors`; returns the first of them."""
         first, self._slots = self._slots, self._slots + len(numbers)
         if self._slots > len(self._numbers):
             room = max(self._slots, 2 * len(self._numbers)) - len(self._numbers)
-            self._numbers = np.concatenate([self._numbers, np.full(room, NOBODY, np.int64)])
+            self._numbers = np.concatenate([self._numbers, np.full(room, NOBODY, np.int32)])
         while self._slots > _start_of(len(self._blocks)):
             block = len(self._blocks)
             self._blocks.append(np.empty((_start_of(block + 1) - _start_of(block), self.dimension), np.float16))
@@ -57,7 +58,7 @@ class VectorRows:
             rows[:] = vectors[slot - first : slot - first + len(rows)]
         return first
 
-    def fill(self, slot: int, number: int, vector: Float32Array) -> None:
+    def fill(self, slot: int, number: int, vector: HalfArray) -> None:
         """Give a slot that belongs to nobody to a context."""
         self._numbers[slot] = number
         self.row(slot)[:] = vector

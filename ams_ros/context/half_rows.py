@@ -1,0 +1,23 @@
+"""The precision in which the pool keeps embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ams_ros.types import Float32Array
+
+HalfArray = NDArray[np.float16]
+
+
+def half_rows(rows: Float32Array) -> HalfArray:
+    """Embeddings (n, d) as they are kept: brought to length 1 and rounded.
+
+    A row that half precision has a form for is kept as it is, so that what was read and is kept again never changes.
+    """
+    halves = rows.astype(np.float16)
+    exact = (halves == rows).all(axis=1)
+    if not exact.all():
+        changed = rows[~exact]
+        halves[~exact] = changed / np.linalg.norm(changed, axis=1, keepdims=True)
+    return halves
