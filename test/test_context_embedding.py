@@ -86,7 +86,7 @@ def _spoiled(change: Callable[[dict[str, np.ndarray]], None]) -> dict[str, np.nd
         (_spoiled(lambda all: all.pop("wrist")), CAMERAS, JOINTS, "wrist"),
         (_spoiled(lambda all: all["front"].fill(np.nan)), CAMERAS, JOINTS, "front"),
         (_spoiled(lambda all: all.update(front=np.ones((2, 3, 4)))), CAMERAS, JOINTS, "front"),
-        (_spoiled(lambda all: all.update(front=np.ones((16, 4), np.uint16))), CAMERAS, JOINTS, "front"),
+        (_spoiled(lambda all: all.update(front=np.ones((16, 4), np.int32))), CAMERAS, JOINTS, "front"),
         (features(), CAMERAS, JOINTS * np.nan, "joints"),
         (features(), (), JOINTS, "0 cameras"),
         (features(), CAMERAS, np.zeros(60), "60 joints"),
