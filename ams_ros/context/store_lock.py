@@ -26,11 +26,15 @@ class StoreLock:
     def __init__(self, folder: Path, holder: str) -> None:
         """Take the lock of `folder`; raises PoolError naming the process that has it, or why there can be none."""
         self._path = folder / _NAME
+        entry = {"pid": os.getpid(), "host": socket.gethostname(), "what": holder, "since": time.time()}
         try:
             self._file = self._locked()
-            os.ftruncate(self._file, 0)
-            entry = {"pid": os.getpid(), "host": socket.gethostname(), "what": holder, "since": time.time()}
-            os.pwrite(self._file, json.dumps(entry).encode(), 0)
+            try:
+                os.ftruncate(self._file, 0)
+                os.pwrite(self._file, json.dumps(entry).encode(), 0)
+            except OSError:
+                os.close(self._file)
+                raise
         except OSError as error:
             raise storage_error(self._path, error) from error
 
