@@ -18,7 +18,7 @@ MEGABYTE = 2**20
 
 @pytest.fixture
 def store(tmp_path):
-    tier = DiskTier(tmp_path / "store", 64 * MEGABYTE)
+    tier = DiskTier(tmp_path / "store", 66 * MEGABYTE)
     yield tier
     tier.close()
 
@@ -65,7 +65,7 @@ def test_removing_many_contexts_from_a_full_store_stays_within_the_budget_c3(tmp
 
     def fill_up() -> None:
         for number in range(10_000):
-            tier.save(record(f"d{number}"), [vector(VectorKind.LATENTS, 10_000 + number, 100_000)])
+            tier.save(record(f"d{number}"), [vector(VectorKind.LATENTS, 10_000 + number, 60_000)])
 
     with pytest.raises(DiskFullError):
         fill_up()
