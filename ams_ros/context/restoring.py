@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from ams_ros.context.books import Books
 from ams_ros.context.context_removal import ContextRemoval
 from ams_ros.context.context_table import ContextEntry
@@ -21,10 +23,10 @@ class Restoring:
 
     def restore(self) -> None:
         """Enter every context that is on disk into empty books, with its outcome, pin and embedding."""
-        numbers: dict[tuple[ModelKey, int], int] = {}
+        numbers: defaultdict[ModelKey, dict[int, int]] = defaultdict(dict)
         for record, pinned, rows in self._disk.contexts():
             with self._books.lock:
-                self._enter(record, pinned, rows, numbers)
+                self._enter(record, pinned, rows, numbers[record.model])
         self._similar.add_many(self._books.contexts)
 
     def compare(self) -> None:
@@ -60,22 +62,22 @@ class Restoring:
         record: ContextRecord,
         pinned: bool,
         rows: tuple[DiskVectorRow, ...],
-        numbers: dict[tuple[ModelKey, int], int],
+        numbers: dict[int, int],
     ) -> None:
-        """One context; vectors that several hold are one again. numbers: of those met so far, by model and row."""
+        """One context; vectors that several hold are one again. numbers: of those of its model met so far, by row."""
         books = self._books
         model = books.model(record.model)
         entry = ContextEntry(books.contexts.numbers.take(), record, (), pinned)
         for row in rows:
-            number = numbers.get((model.key, row.number))
+            number = numbers.get(row.number)
             if number is None:
                 layout = VectorLayout(row.kind, row.name, row.dtype, row.shape, row.nbytes)
                 key = row.key if row.key and model.index.find(row.key) is None else b""
-                number = numbers[model.key, row.number] = books.vectors.add(layout, row.cost)
+                number = numbers[row.number] = books.vectors.add(layout, row.cost)
                 books.vectors.disk[number] = row.number
                 if key:
                     books.enter_key(number, key, model)
             books.refer(number, entry.number, pinned)
-        entry.vectors = [numbers[model.key, row.number] for row in rows]
+        entry.vectors = [numbers[row.number] for row in rows]
         entry.saved, entry.held = True, (1 << len(rows)) - 1
         books.add_context(entry, model)
