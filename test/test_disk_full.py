@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,3 +157,30 @@ def test_an_export_that_does_not_fit_leaves_nothing_behind_and_the_one_before_it
         export_contexts(small_disk / "after", [new_context(f"b{n}", n) for n in range(5)])
     assert [each.record.context_id for each in read_contexts(small_disk / "before")] == ["a"]
     assert sorted(path.name for path in small_disk.iterdir()) == ["ballast", "before"]
+
+
+def test_a_disk_that_takes_no_more_bytes_costs_only_the_save_that_did_not_fit(tmp_path):
+    program = f"""
+import resource, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from disk_fixtures import content, record, vector
+from ams_ros.context.disk_tier import DiskTier
+from ams_ros.context.records import VectorKind
+from ams_ros.errors import PoolError
+tier = DiskTier(Path({str(tmp_path / "store")!r}), 2**26)
+(first,) = tier.save(record("a"), [vector(VectorKind.PREFIX, 1, 100_000)])
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+try:
+    tier.save(record("b"), [vector(VectorKind.PREFIX, 2, 500_000)])
+except PoolError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert (tier.load(first) == content(1, 100_000)).all()
+tier.save(record("c"), [vector(VectorKind.PREFIX, 3, 500_000)])
+print([found.context_id for found, _, _ in tier.contexts()], len(list((tier.folder / "packs").iterdir())))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    refusal, rest = done.stdout.splitlines()
+    assert refusal.startswith(str(tmp_path / "store" / "packs"))
+    assert rest == "['a', 'c'] 2"
