@@ -238,6 +238,19 @@ def test_budget_exceeded(tier: HostTier, area: SharedArea) -> None:
     assert tier.used_bytes == tier.budget_bytes
 
 
+def test_only_what_is_new_of_a_content_needs_room(tier: HostTier) -> None:
+    parts = [content(seed, SEGMENT) for seed in range(64)]
+    known = tier.store(np.concatenate(parts[:50:2]))
+    tier.store(content(100, 14 * SEGMENT))
+    data = np.concatenate([*parts[:50], parts[1], parts[0]])
+    numbers = tier.store(data)
+    assert tier.used_bytes == tier.budget_bytes == (25 + 14 + 25) * SEGMENT
+    assert (numbers[:50:2], numbers[50], numbers[51]) == (known, numbers[1], known[0])
+    assert np.array_equal(loaded(tier, numbers, data.size), data)
+    tier.release(numbers)
+    assert tier.used_bytes == (25 + 14) * SEGMENT
+
+
 def test_gaps_are_closed_when_only_then_new_content_fits(tier: HostTier) -> None:
     small = [tier.store(content(seed, 64)) for seed in range(256)]
     for numbers in small[::2]:

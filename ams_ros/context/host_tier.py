@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,37 @@ from ams_ros.errors import ConfigurationError
 
 Bytes = NDArray[np.uint8]
 
-Piece = tuple[int, int, bytes]
-"""One segment on its way in: address, size, digest."""
+
+class _Fresh(NamedTuple):
+    """A segment that the tier did not have. place: which one of the content; address: where it can be read."""
+
+    place: int
+    address: int
+    nbytes: int
+    digest: bytes
+
+
+@dataclass(slots=True)
+class _Intake:
+    """One content on its way in.
+
+    numbers: the action of each segment so far; -1 - k for the k-th of `fresh`. same_digest: those by digest.
+    held: actions that it is compared with. reserved: actions for all its segments, or for those of `fresh` only;
+    None before there was need, empty when there was no room.
+    """
+
+    numbers: list[int] = field(default_factory=list)
+    fresh: list[_Fresh] = field(default_factory=list)
+    same_digest: dict[bytes, list[int]] = field(default_factory=dict)
+    held: list[int] = field(default_factory=list)
+    reserved: list[int] | None = None
+
+    def add(self, fresh: _Fresh) -> int:
+        """Its entry in `numbers`."""
+        number = ~len(self.fresh)
+        self.fresh.append(fresh)
+        self.same_digest.setdefault(fresh.digest, []).append(number)
+        return number
 
 
 class HostTier:
@@ -31,6 +60,9 @@ class HostTier:
     and whoever publishes second takes the first one's. A hit is always confirmed on content, whatever the hash: that
     takes less time than hashing did, and holds even when the writer of `data` changes it meanwhile. While bytes are
     compared or read they are held, so nothing moves them.
+
+    Content is copied segment by segment while it is hashed. As long as it is not known how much of it is new, room is
+    reserved for all of it; where there is none, it is copied only after all was hashed, into no more than it needs.
     """
 
     def __init__(self, area: SharedArea, hash: SegmentHash, segment_bytes: int) -> None:
@@ -71,21 +103,18 @@ class HostTier:
         """
         if data.dtype != np.uint8 or data.ndim != 1 or not data.flags.c_contiguous:
             raise ValueError(f"content: {data.dtype} {data.shape}, expected one contiguous row of uint8")
-        pieces, order = self._cut(data)
-        numbers = self._find(pieces)
-        fresh = [place for place, number in enumerate(numbers) if number < 0]
+        intake = _Intake()
         try:
-            added = self._add([pieces[place] for place in fresh])
+            self._take_in(data, intake)
+            if not intake.reserved:
+                self._add_late(intake)
         except BaseException:
-            self.release([number for number in numbers if number >= 0])
+            with self._lock:
+                self._actions.abandon(intake.reserved or ())
+                self._actions.let_go(intake.held)
             raise
-        for place, number in zip(fresh, added, strict=True):
-            numbers[place] = number
-        if len(order) == len(numbers):
-            return tuple(numbers)
-        repeated = tuple(numbers[place] for place in order)
-        self._refer_again(repeated)
-        return repeated
+        with self._lock:
+            return self._publish(intake)
 
     def acquire(self, numbers: Sequence[int]) -> None:
         """Refer to each action once more. Raises UnknownActionError, then for none of them."""
@@ -148,83 +177,84 @@ class HostTier:
         with self._lock:
             self._actions.check()
 
-    def _cut(self, data: Bytes) -> tuple[list[Piece], Sequence[int]]:
-        """The distinct segments of `data`, and for each of its segments which of them it is."""
+    def _take_in(self, data: Bytes, intake: _Intake) -> None:
+        """Find or copy one segment after the other, each while the hash has just brought it into the cache."""
         start, size, content = raw_memory.address_of(data), self._segment_bytes, as_bytes(data)
-        digests = [self._hash.digest(content[place : place + size]) for place in range(0, len(data), size)]
-        end = start + len(data)
-        segments = list(zip(range(start, end, size), repeat(size), digests))
-        if segments:
-            source, _, digest = segments.pop()
-            segments.append((source, end - source, digest))
-        if len(set(digests)) == len(digests):
-            return segments, range(len(segments))
-        pieces: list[Piece] = []
-        order: list[int] = []
-        same_digest: dict[bytes, list[int]] = {}
-        for segment in segments:
-            earlier = same_digest.setdefault(segment[2], [])
-            place = next((place for place in earlier if _same(pieces[place], segment)), len(pieces))
-            if place == len(pieces):
-                earlier.append(place)
-                pieces.append(segment)
-            order.append(place)
-        return pieces, order
+        for place in range(0, len(data), size):
+            segment = content[place : place + size]
+            address, nbytes, digest = start + place, len(segment), self._hash.digest(segment)
+            number = self._find(intake, address, nbytes, digest)
+            if number is None:
+                if intake.reserved is None:
+                    intake.reserved = self._room_for(len(data))
+                if intake.reserved:
+                    target = self._address(intake.reserved[len(intake.numbers)])
+                    raw_memory.copy(target, address, nbytes)
+                    address = target
+                number = intake.add(_Fresh(len(intake.numbers), address, nbytes, digest))
+            intake.numbers.append(number)
 
-    def _refer_again(self, numbers: Sequence[int]) -> None:
-        """Refer to each action once for each time it is named after the first, for which it is referred to already."""
-        again = Counter(numbers)
-        again.subtract(set(numbers))
-        self.acquire(tuple(again.elements()))
-
-    def _find(self, pieces: Sequence[Piece]) -> list[int]:
-        """For each piece the action of the same content, referred to once more, or -1."""
+    def _find(self, intake: _Intake, address: int, nbytes: int, digest: bytes) -> int | None:
+        """The entry in `intake.numbers` of the same content; None when nobody has it."""
+        for number in intake.same_digest.get(digest, ()):
+            earlier = intake.fresh[~number]
+            if earlier.nbytes == nbytes and raw_memory.equal(earlier.address, address, nbytes):
+                return number
         with self._lock:
-            candidates = self._actions.candidates((digest, nbytes) for _, nbytes, digest in pieces)
-            held = [number for each in candidates for number in each]
-            if not held:
-                return [-1] * len(pieces)
-            self._actions.hold(held)
-            addresses = {number: self._address(number) for number in held}
-        try:
-            matches = _confirmed(pieces, candidates, addresses)
-            with self._lock:
-                self._actions.acquire(number for number in matches if number >= 0)
-        finally:
-            self.let_go(held)
-        return matches
+            candidates = self._actions.candidates(digest, nbytes)
+            if not candidates:
+                return None
+            self._actions.hold(candidates)
+        intake.held += candidates
+        return next((number for number in candidates if raw_memory.equal(self._address(number), address, nbytes)), None)
 
-    def _add(self, pieces: Sequence[Piece]) -> list[int]:
-        """Make actions of these pieces. Raises TierFullError, then of none of them."""
-        if not pieces:
-            return []
+    def _room_for(self, total: int) -> list[int]:
+        """Actions for all segments of content of that many bytes, as if it were all new; empty without the room."""
+        whole, rest = divmod(total, self._segment_bytes)
         with self._lock:
-            numbers = self._reserve([nbytes for _, nbytes, _ in pieces])
-            addresses = [self._address(number) for number in numbers]
-        try:
-            for run in _merged((to, source, nbytes) for to, (source, nbytes, _) in zip(addresses, pieces, strict=True)):
-                raw_memory.copy(*run)
-        except BaseException:
-            with self._lock:
-                self._actions.abandon(numbers)
-            raise
-        with self._lock:
-            for place in self._actions.publish(numbers, [digest for _, _, digest in pieces]):
-                numbers[place] = self._publish_beside(pieces[place], numbers[place])
-        return numbers
+            try:
+                return self._actions.reserve([self._segment_bytes] * whole + [rest] * bool(rest))
+            except TierFullError:
+                return []
 
-    def _publish_beside(self, piece: Piece, number: int) -> int:
+    def _add_late(self, intake: _Intake) -> None:
+        """Copy what is new now that it is known how much it is. Raises TierFullError."""
+        if not intake.fresh:
+            return
+        with self._lock:
+            intake.reserved = self._reserve([fresh.nbytes for fresh in intake.fresh])
+            targets = [self._address(number) for number in intake.reserved]
+        for target, fresh in zip(targets, intake.fresh, strict=True):
+            raw_memory.copy(target, fresh.address, fresh.nbytes)
+
+    def _publish(self, intake: _Intake) -> tuple[int, ...]:
+        """Let what was added be found; the action of each segment, referred to. Under the lock."""
+        fresh, numbers, reserved = intake.fresh, intake.numbers, intake.reserved or []
+        added = reserved
+        if len(reserved) > len(fresh):
+            added = [reserved[each.place] for each in fresh]
+            needed = set(added)
+            self._actions.abandon([number for number in reserved if number not in needed])
+        for place in self._actions.publish(added, [each.digest for each in fresh]):
+            added[place] = self._publish_beside(fresh[place], added[place])
+        result = tuple(added[~number] if number < 0 else number for number in numbers)
+        if len(fresh) < len(numbers):
+            first = {each.place for each in fresh}
+            self._actions.acquire(number for place, number in enumerate(result) if place not in first)
+        self._actions.let_go(intake.held)
+        return result
+
+    def _publish_beside(self, fresh: _Fresh, number: int) -> int:
         """What becomes of `number` where its digest is taken: the action of the same content, else itself.
 
         The digests collide, or another thread published the same content since we looked.
         """
-        _, nbytes, digest = piece
-        for twin in self._actions.candidates(((digest, nbytes),))[0]:
-            if raw_memory.equal(self._address(twin), self._address(number), nbytes):
+        for twin in self._actions.candidates(fresh.digest, fresh.nbytes):
+            if raw_memory.equal(self._address(twin), self._address(number), fresh.nbytes):
                 self._actions.acquire((twin,))
                 self._actions.abandon((number,))
                 return twin
-        self._actions.publish_beside(number, digest)
+        self._actions.publish_beside(number, fresh.digest)
         return number
 
     def _reserve(self, sizes: Sequence[int]) -> list[int]:
@@ -245,36 +275,3 @@ class HostTier:
     def _address(self, number: int) -> int:
         """Where the action's content begins; true while it is held or the lock is."""
         return self._base + self._actions.offset(number)
-
-
-def _same(one: Piece, other: Piece) -> bool:
-    """Whether two segments have the same content."""
-    return one[1] == other[1] and raw_memory.equal(one[0], other[0], one[1])
-
-
-def _confirmed(pieces: Sequence[Piece], candidates: Sequence[Sequence[int]], addresses: Mapping[int, int]) -> list[int]:
-    """For each piece the candidate with the same content, or -1.
-
-    Digests rarely collide, so the first candidates of all pieces are compared in as few and long runs as possible.
-    """
-    likely = [(addresses[each[0]], piece[0], piece[1]) for piece, each in zip(pieces, candidates, strict=True) if each]
-    if all(raw_memory.equal(*run) for run in _merged(likely)):
-        return [each[0] if each else -1 for each in candidates]
-    return [
-        next((number for number in each if raw_memory.equal(addresses[number], source, nbytes)), -1)
-        for (source, nbytes, _), each in zip(pieces, candidates, strict=True)
-    ]
-
-
-def _merged(runs: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Runs (target, source, nbytes), those that adjoin on both sides made one."""
-    target = source = length = 0
-    for to, origin, nbytes in runs:
-        if length and (target + length, source + length) == (to, origin):
-            length += nbytes
-            continue
-        if length:
-            yield target, source, length
-        target, source, length = to, origin, nbytes
-    if length:
-        yield target, source, length

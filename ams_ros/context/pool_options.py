@@ -15,6 +15,8 @@ from ams_ros.errors import ConfigurationError
 
 MIB = 2**20
 DEFAULT_HOST_BYTES, LEAST_HOST_BYTES = 512 * MIB, 4 * MIB
+DEFAULT_SEGMENT_BYTES = 512 * 1024
+"""Small enough that a segment and its copy lie in a core's second cache together, so that it is read only once."""
 
 _STORE = re.compile(r"[0-9A-Za-z.-]{1,64}")
 
@@ -40,7 +42,7 @@ class PoolOptions:
     path: Path | None = None
     host_bytes: int = 0
     disk_bytes: int = 8192 * MIB
-    segment_bytes: int = 262144
+    segment_bytes: int = DEFAULT_SEGMENT_BYTES
     policy: str = "priority"
     hash: str = "xxh3"
     lease_seconds: float = 5.0

@@ -116,12 +116,9 @@ class VirtualActions:
             self._holds[number] -= 1
         self._bury_unused(numbers)
 
-    def candidates(self, wanted: Iterable[tuple[bytes, int]]) -> list[tuple[int, ...]]:
-        """For each digest and size the published actions that have both: the same content, unless digests collide."""
-        sizes = self._nbytes
-        return [
-            tuple(number for number in self._table.find(digest) if sizes[number] == nbytes) for digest, nbytes in wanted
-        ]
+    def candidates(self, digest: bytes, nbytes: int) -> list[int]:
+        """The published actions of that digest and size: the same content, unless digests collide."""
+        return [number for number in self._table.find(digest) if self._nbytes[number] == nbytes]
 
     def acquire(self, numbers: Iterable[int]) -> None:
         """Refer to each once more, to one that is named twice, twice. Raises UnknownActionError, then for none."""

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from ams_ros.context.eviction.choice import POLICIES
 from ams_ros.context.hashing.choice import HASH_NAMES
 from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import PoolOptions
+from ams_ros.context.pool_options import DEFAULT_SEGMENT_BYTES, PoolOptions
 from ams_ros.errors import AmsError, ConfigurationError, PoolError
 from ams_ros.msg import PoolStats
 from ams_ros.nodes.deferred_service import Reply, defer_replies, not_called
@@ -65,7 +65,7 @@ class ContextPoolNode(AmsNode):
         Setting("store", "default", "folder on disk; default: ams_ros/contexts in the user's data folder; empty: none"),
         Setting("host_bytes", 0, "shared memory; 0: a quarter of what is free there, 4 to 512 MiB", 0, 2**44),
         Setting("disk_bytes", 8192 * MIB, "disk tier, bytes", MIB, 2**50),
-        Setting("segment_bytes", 65536, "content is cut, compared and stored once in pieces of this size", 1024, 2**24),
+        Setting("segment_bytes", DEFAULT_SEGMENT_BYTES, "size of the pieces that are kept once", 1024, 2**24),
         Setting("eviction", "priority", f"what goes first when room is needed: {', '.join(POLICIES)}"),
         Setting("hash", "xxh3", f"of segments in shared memory: {', '.join(HASH_NAMES)}"),
         Setting("lease_seconds", 5.0, "a reader that does not copy within this time has read in vain", 0.05, 600.0),
