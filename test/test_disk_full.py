@@ -120,6 +120,25 @@ def test_a_disk_that_is_full_to_the_last_page_breaks_no_store_whatever_is_tried_
     tier.close()
 
 
+def test_what_cannot_be_mended_on_a_full_disk_is_told_and_mended_when_there_is_room(small_disk):
+    tier = DiskTier(small_disk / "store", BUDGET)
+    (number,) = tier.save(record("a"), [vector(VectorKind.PREFIX, 1, 300_000)])
+    (pack,) = (tier.folder / "packs").iterdir()
+    with pack.open("r+b") as file:
+        file.seek(40)
+        file.write(b"?")
+    ballast = fill(small_disk, 40_960)
+    damaged, refused = tier.verify().damaged
+    assert damaged == f"pack {pack.name}: its header is damaged"
+    assert refused.startswith(f"pack {pack.name}: it cannot be written anew: ")
+    assert np.array_equal(tier.load(number), content(1, 300_000))
+    ballast.unlink()
+    assert tier.verify().damaged == (damaged,)
+    assert tier.verify().damaged == ()
+    assert np.array_equal(tier.load(number), content(1, 300_000))
+    tier.close()
+
+
 def test_a_store_cannot_begin_on_a_full_disk_and_says_so(small_disk):
     ballast = fill(small_disk, 0)
     with pytest.raises(PoolError, match=str(small_disk)):

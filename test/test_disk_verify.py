@@ -199,8 +199,9 @@ def test_a_damaged_header_on_a_full_disk_is_told_and_mended_when_there_is_room(t
     tier.save(record("b"), [vector(VectorKind.PREFIX, 2, 300_000)])
     (pack,) = (path for path in pack_files(tier) if path.stat().st_size > 800_000)
     flip(pack, 30)
-    told = (f"pack {pack.name}: its header is damaged", f"pack {pack.name}: there is no room to write it anew")
-    assert tier.verify().damaged == told
+    told = (f"pack {pack.name}: its header is damaged", f"pack {pack.name}: it cannot be written anew: that takes")
+    found = tier.verify().damaged
+    assert [line[: len(start)] for line, start in zip(found, told, strict=True)] == list(told)
     assert np.array_equal(tier.load(number), content(1, 900_000))
     tier.remove_context("b")
     tier.collect()

@@ -8,6 +8,7 @@ from ams_ros.context.disk_index import PAGE_BYTES, DiskIndex
 from ams_ros.context.disk_reading import read_segments
 from ams_ros.context.disk_segments import SegmentPlace, SegmentTable
 from ams_ros.context.packs import PackFolder, pack_bytes
+from ams_ros.errors import PoolError
 
 SPARSE = 0.5
 """A pack is rewritten when less than this share of its bytes is live: each byte written frees at least one."""
@@ -49,14 +50,16 @@ def collect(index: DiskIndex, segments: SegmentTable, packs: PackFolder, free: i
     return lost
 
 
-def renew(index: DiskIndex, segments: SegmentTable, packs: PackFolder, name: str, free: int) -> bool:
-    """Write the live segments of a pack into a new one and delete it; False when that takes more than `free` bytes."""
+def renew(index: DiskIndex, segments: SegmentTable, packs: PackFolder, name: str, free: int) -> None:
+    """Write the live segments of a pack into a new one and delete it.
+
+    Raises PoolError, with nothing changed, when that takes more than `free` bytes or the disk refuses.
+    """
     places = segments.of_pack(name)
     numbers = [number for number, listed, _ in segments.packs() if listed == name]
-    if places and _bytes_for(places) > free:
-        return False
+    if places and (needed := _bytes_for(places)) > free:
+        raise PoolError(f"that takes {needed} bytes, {max(free, 0)} of the disk budget are free")
     _rewrite(index, segments, packs, [(number, name) for number in numbers], places)
-    return True
 
 
 def _bytes_for(places: Sequence[SegmentPlace]) -> int:

@@ -12,12 +12,13 @@ from itertools import groupby
 
 from ams_ros.context.disk_catalog import DiskCatalog
 from ams_ros.context.disk_collection import renew
-from ams_ros.context.disk_index import DiskIndex
+from ams_ros.context.disk_index import DamagedIndexError, DiskIndex
 from ams_ros.context.disk_listing import ListedContext, list_contexts
 from ams_ros.context.disk_reading import read_segments
 from ams_ros.context.disk_records import DiskReport
 from ams_ros.context.disk_segments import SegmentPlace
 from ams_ros.context.packs import PackFolder
+from ams_ros.errors import PoolError
 
 PART_BYTES = 4 * 2**20
 """How much of a pack is read at once."""
@@ -106,8 +107,12 @@ def settle(
             if suspects.miscounted:
                 catalog.segments.recount()
         for name in headers:
-            if not renew(index, catalog.segments, packs, name, free()):
-                lines.append(f"pack {name}: there is no room to write it anew")
+            try:
+                renew(index, catalog.segments, packs, name, free())
+            except DamagedIndexError:
+                raise
+            except PoolError as error:
+                lines.append(f"pack {name}: it cannot be written anew: {error}")
     contexts = max(0, suspects.contexts - len(damaged))
     return DiskReport(contexts, max(0, suspects.vectors - len(broken)), tuple(lines))
 
