@@ -372,7 +372,7 @@ def test_a_number_is_in_one_queue_at_most():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.one_of(st.floats(0, 1), st.none()), max_size=80))
+@given(st.lists(st.one_of(st.floats(0, 1, width=32), st.none()), max_size=80))
 def test_a_key_heap_is_a_sorted_list(keys):
     heap, model = KeyHeap(), set()
     for number, key in enumerate(keys):

@@ -23,7 +23,7 @@ class ActionIndex:
         self._hash = hash
         self._key_bytes = len(hash.digest(b""))
         self._rows = KeyRows(self._key_bytes) if rows is None else rows
-        self._table = DigestTable(self._key_bytes, self._rows.column)
+        self._table = DigestTable(self._key_bytes, self._rows)
         self._contents: dict[int, memoryview] = {}
 
     def __len__(self) -> int:

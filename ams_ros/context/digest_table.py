@@ -7,6 +7,9 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
+from ams_ros.context.columns import column, enlarged
+from ams_ros.context.key_rows import DigestRows
+
 MINIMUM_WIDTH = 8
 """Bytes a digest must have: its first eight decide where it is looked for."""
 
@@ -20,13 +23,13 @@ class DigestTable:
     Takes O(1) steps unless many digests are equal. Not thread-safe.
     """
 
-    def __init__(self, width: int, digests: bytearray | None = None) -> None:
-        """width: bytes of every digest, at least MINIMUM_WIDTH. digests: a column to share, None for one of its own."""
+    def __init__(self, width: int, rows: DigestRows | None = None) -> None:
+        """width: bytes of every digest, at least MINIMUM_WIDTH. rows: where they lie, None for rows of its own."""
         if width < MINIMUM_WIDTH:
             raise ValueError(f"digests of {width} bytes, expected at least {MINIMUM_WIDTH}")
         self._width = width
-        self._digests = bytearray() if digests is None else digests
-        self._slots = array("i", [-1]) * SMALLEST
+        self._rows = DigestRows(width) if rows is None else rows
+        self._slots = memoryview(array("i", [-1]) * SMALLEST)
         self._mask = SMALLEST - 1
         self._count = 0
 
@@ -36,7 +39,7 @@ class DigestTable:
 
     def find(self, digest: bytes) -> list[int]:
         """All numbers of that digest, in the order they were added."""
-        slots, mask, digests, width = self._slots, self._mask, self._digests, self._width
+        slots, mask, digests, width = self._slots, self._mask, self._rows.cells, self._width
         found = []
         slot = int.from_bytes(digest[:8], "little") & mask
         while (number := slots[slot]) >= 0:
@@ -52,16 +55,13 @@ class DigestTable:
         """
         if 2 * (self._count + 1) > len(self._slots):
             self._grow()
-        slots, mask, digests, width = self._slots, self._mask, self._digests, self._width
+        slots, mask, digests, width = self._slots, self._mask, self._rows.cells, self._width
         slot = int.from_bytes(digest[:8], "little") & mask
         while (other := slots[slot]) >= 0:
             if not beside and digests[other * width : other * width + width] == digest:
                 return False
             slot = (slot + 1) & mask
-        end = (number + 1) * width
-        if len(digests) < end:
-            digests.extend(bytes(end - len(digests)))
-        digests[end - width : end] = digest
+        self._rows.set(number, digest)
         slots[slot] = number
         self._count += 1
         return True
@@ -86,13 +86,13 @@ class DigestTable:
         assert sorted(number for number in self._slots if number >= 0) == numbers
         assert self._count == len(numbers)
         for number in numbers:
-            digest = bytes(self._digests[number * self._width : (number + 1) * self._width])
+            digest = self._rows.cells[number * self._width : (number + 1) * self._width]
             assert number in self.find(digest), f"{number} is in the table and not found"
 
     def _home(self, number: int) -> int:
         """The slot a search for the number's digest begins at."""
         start = number * self._width
-        return int.from_bytes(self._digests[start : start + 8], "little") & self._mask
+        return int.from_bytes(self._rows.cells[start : start + 8], "little") & self._mask
 
     def _insert(self, number: int) -> None:
         """Put a number into the first empty slot from its home on."""
@@ -115,12 +115,14 @@ class DigestTable:
         inside = slots <= self._mask
         table = np.full(self._mask + 1, -1, np.int32)
         table[slots[inside]] = numbers[order][inside]
-        self._slots = array("i", table.tobytes())
+        self._slots = enlarged(column("i"), len(table))[: len(table)]
+        self._slots[:] = table.data
         for number in numbers[order][~inside].tolist():  # wrapped around the end
             self._insert(number)
 
     def _homes(self, numbers: NDArray[np.int32]) -> NDArray[np.int64]:
         """`_home` of many."""
-        digests = np.frombuffer(self._digests, np.uint8).reshape(-1, self._width)
+        count = len(self._rows.cells) // self._width
+        digests = np.frombuffer(self._rows.cells, np.uint8, count * self._width).reshape(count, self._width)
         first = np.ascontiguousarray(digests[numbers, :8]).view("<u8").ravel()
         return (first & np.uint64(self._mask)).astype(np.int64)

@@ -1,33 +1,50 @@
-"""Input keys, each once: rows of one column that look-ups and the table of vectors both refer to."""
+"""Digests and input keys, each once: rows of one column that look-ups and whoever names a row both refer to."""
 
 from __future__ import annotations
 
-from array import array
+import mmap
 
+from ams_ros.context.columns import column, enlarged, row_of_bytes
 from ams_ros.context.eviction.numbers import Numbers
 
 
-class KeyRows:
-    """Keys of one width by row, each with the number it stands for. Rows are small and used again."""
+class DigestRows:
+    """Digests of one width by row."""
 
-    __slots__ = ("_rows", "column", "numbers", "width")
+    __slots__ = ("cells", "width")
+
+    def __init__(self, width: int) -> None:
+        """Empty; width: bytes of every digest."""
+        self.width = width
+        self.cells = row_of_bytes(mmap.PAGESIZE)
+
+    def set(self, row: int, digest: bytes) -> None:
+        """Write a row, wherever it is."""
+        end = (row + 1) * self.width
+        if end > len(self.cells):
+            larger = row_of_bytes(max(end, 2 * len(self.cells)))
+            larger[: len(self.cells)] = self.cells[:]
+            self.cells = larger
+        self.cells[end - self.width : end] = digest
+
+
+class KeyRows(DigestRows):
+    """Input keys by row, each with the number it stands for. Rows are small and used again."""
+
+    __slots__ = ("_rows", "numbers")
 
     def __init__(self, width: int) -> None:
         """Empty; width: bytes of every key."""
-        self.width = width
-        self.column = bytearray()
-        self.numbers = array("i")
+        super().__init__(width)
+        self.numbers = column("i")
         self._rows = Numbers()
 
     def take(self, key: bytes, number: int) -> int:
         """A row of its own for a key."""
         row = self._rows.take()
-        if row == len(self.numbers):
-            self.numbers.append(number)
-            self.column += key
-        else:
-            self.numbers[row] = number
-            self.column[row * self.width : (row + 1) * self.width] = key
+        self.set(row, key)
+        self.numbers = enlarged(self.numbers, row + 1)
+        self.numbers[row] = number
         return row
 
     def give_back(self, row: int) -> None:
@@ -36,4 +53,4 @@ class KeyRows:
 
     def key(self, row: int) -> bytes:
         """The key of that row."""
-        return bytes(self.column[row * self.width : (row + 1) * self.width])
+        return self.cells[row * self.width : (row + 1) * self.width]

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ams_ros.context.columns import column, enlarged, real_column
 from ams_ros.context.eviction.numbers import Numbers
 from ams_ros.context.few_counts import FewCounts
 from ams_ros.context.key_rows import KeyRows
@@ -57,18 +58,18 @@ class VectorTable:
         self._numbers = Numbers()
         self._layouts: list[VectorLayout] = []
         self._known_layouts: dict[VectorLayout, int] = {}
-        self._layout = array("i")
-        self._first = array("i")
+        self._layout = column("i")
+        self._first = column("i")
         self._actions: dict[int, array[int]] = {}
-        self._owner = array("i")
+        self._owner = column("i")
         self._sharing: dict[int, array[int]] = {}
-        self._key_row = array("i")
+        self._key_row = column("i")
         self.key_rows = KeyRows(KEY_BYTES)
-        self.accesses = array("I")
-        self.references = array("i")
+        self.accesses = column("I")
+        self.references = column("i")
         self.pins, self.uses = FewCounts(), FewCounts()
-        self.disk = array("q")
-        self.cost = array("d")
+        self.disk = column("q")
+        self.cost = real_column("d")
 
     def __len__(self) -> int:
         """How many numbers are taken."""
@@ -81,19 +82,11 @@ class VectorTable:
     def add(self, layout: VectorLayout, cost: float) -> int:
         """A new vector without a key that lies nowhere and that nobody refers to."""
         number, sort = self._numbers.take(), self._layout_number(layout)
-        if number == len(self._layout):
-            self._layout.append(sort)
-            self._first.append(_NOWHERE)
-            self._owner.append(_NOBODY)
-            self._key_row.append(_NO_KEY)
-            self.accesses.append(0)
-            self.references.append(0)
-            self.disk.append(0)
-            self.cost.append(cost)
-        else:
-            self._layout[number], self.cost[number] = sort, cost
-            self._first[number], self._owner[number], self._key_row[number] = _NOWHERE, _NOBODY, _NO_KEY
-            self.accesses[number] = self.references[number] = self.disk[number] = 0
+        if number >= len(self.cost):
+            self._enlarge(number + 1)
+        self._layout[number], self.cost[number] = sort, cost
+        self._first[number], self._owner[number], self._key_row[number] = _NOWHERE, _NOBODY, _NO_KEY
+        self.accesses[number] = self.references[number] = self.disk[number] = 0
         return number
 
     def discard(self, number: int) -> None:
@@ -174,6 +167,13 @@ class VectorTable:
             del self._sharing[number]
         self.references[number] -= 1
         self.pins[number] -= pinned
+
+    def _enlarge(self, count: int) -> None:
+        """Room for that many; the widest columns are full first."""
+        self._layout, self._first = enlarged(self._layout, count), enlarged(self._first, count)
+        self._owner, self._key_row = enlarged(self._owner, count), enlarged(self._key_row, count)
+        self.accesses, self.references = enlarged(self.accesses, count), enlarged(self.references, count)
+        self.disk, self.cost = enlarged(self.disk, count), enlarged(self.cost, count)
 
     def _layout_number(self, layout: VectorLayout) -> int:
         number = self._known_layouts.setdefault(layout, len(self._layouts))

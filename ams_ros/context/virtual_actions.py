@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ams_ros.context.digest_table import DigestTable
-from ams_ros.context.extents import FreeExtents, aligned
+from ams_ros.context.columns import Column, column, enlarged
+from ams_ros.context.digest_table import MINIMUM_WIDTH, DigestTable
+from ams_ros.context.extents import ALIGNMENT, FreeExtents, aligned
+from ams_ros.context.few_counts import FewCounts
 from ams_ros.errors import PoolError
 
 MAXIMUM_BYTES = 2**31
@@ -49,25 +51,27 @@ class Move:
 
 
 class VirtualActions:
-    """Places, reference counts, holds and digests of the actions, by id, in columns (some 70 bytes an action).
+    """Places, reference counts, holds and digests of the actions, by id, in columns (some 35 bytes an action).
 
     Invariants: an action lives while it is referred to or held, and only then does it occupy its place and its id.
     It is found by digest from `publish` until it dies. Nothing held moves. The places of the living and the free
-    extents together are the area.
+    extents together are the area. Of a digest only the beginning is kept: who looks for content compares it anyhow.
     """
 
     def __init__(self, capacity: int, digest_bytes: int) -> None:
         """capacity: bytes of the area. digest_bytes: length of every digest, at least 8."""
         self._extents = FreeExtents(capacity)
-        self._offset, self._nbytes = array("q"), array("i")
-        self._references, self._holds = array("i"), array("i")
-        self._published = bytearray()
+        # In units of ALIGNMENT, so that four bytes reach for 256 GiB.
+        self._place = column("I" if capacity <= ALIGNMENT << 32 else "Q")
+        self._nbytes, self._references, self._holds = column("i"), column("i"), FewCounts()
+        self._published = column("B")
+        self._end = 0
         self._unused = array("i")
-        self._table = DigestTable(digest_bytes)
+        self._table = DigestTable(min(digest_bytes, MINIMUM_WIDTH))
 
     def __len__(self) -> int:
         """How many are alive."""
-        return len(self._offset) - len(self._unused)
+        return self._end - len(self._unused)
 
     @property
     def capacity(self) -> int:
@@ -96,7 +100,7 @@ class VirtualActions:
         """
         refused = []
         for place, (number, digest) in enumerate(zip(numbers, digests, strict=True)):
-            if self._table.add(number, digest):
+            if self._table.add(number, digest[:MINIMUM_WIDTH]):
                 self._published[number] = True
                 self._holds[number] -= 1
             else:
@@ -105,7 +109,7 @@ class VirtualActions:
 
     def publish_beside(self, number: int, digest: bytes) -> None:
         """Publish an action beside others of the same digest and other content."""
-        self._table.add(number, digest, beside=True)
+        self._table.add(number, digest[:MINIMUM_WIDTH], beside=True)
         self._published[number] = True
         self._holds[number] -= 1
 
@@ -117,8 +121,8 @@ class VirtualActions:
         self._bury_unused(numbers)
 
     def candidates(self, digest: bytes, nbytes: int) -> list[int]:
-        """The published actions of that digest and size: the same content, unless digests collide."""
-        return [number for number in self._table.find(digest) if self._nbytes[number] == nbytes]
+        """The published actions of that size that may have that digest: the same content, unless digests collide."""
+        return [number for number in self._table.find(digest[:MINIMUM_WIDTH]) if self._nbytes[number] == nbytes]
 
     def acquire(self, numbers: Iterable[int]) -> None:
         """Refer to each once more, to one that is named twice, twice. Raises UnknownActionError, then for none."""
@@ -138,7 +142,7 @@ class VirtualActions:
 
     def offset(self, number: int) -> int:
         """Where it lies; stays true only while it is held."""
-        return self._offset[number]
+        return ALIGNMENT * self._place[number]
 
     def extents(self, numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
         """Offsets and sizes of their content in order, adjoining ones merged. Raises UnknownActionError."""
@@ -146,7 +150,7 @@ class VirtualActions:
         start = length = 0
         for number in numbers:
             self._check_alive(number)
-            offset, nbytes = self._offset[number], self._nbytes[number]
+            offset, nbytes = ALIGNMENT * self._place[number], self._nbytes[number]
             if length and start + length == offset:
                 length += nbytes
                 continue
@@ -170,14 +174,14 @@ class VirtualActions:
         moves: list[Move] = []
         gaps: list[tuple[int, int]] = []
         end = 0
-        for number in sorted(self._living(), key=self._offset.__getitem__):
-            offset, size = self._offset[number], aligned(self._nbytes[number])
+        for number in sorted(self._living(), key=self._place.__getitem__):
+            offset, size = self.offset(number), aligned(self._nbytes[number])
             if self._holds[number]:
                 gaps.append((end, offset - end))
                 end = offset
             elif offset != end:
                 _add_move(moves, Move(offset, end, size))
-                self._offset[number] = end
+                self._place[number] = end // ALIGNMENT
             end += size
         gaps.append((end, self._extents.capacity - end))
         self._extents.reset(gaps)
@@ -185,7 +189,7 @@ class VirtualActions:
 
     def check(self) -> None:
         """Raise AssertionError when an invariant does not hold."""
-        places = [(self._offset[number], aligned(self._nbytes[number])) for number in self._living()]
+        places = [(self.offset(number), aligned(self._nbytes[number])) for number in self._living()]
         end = touching = 0
         for offset, size, free in sorted(
             [(*each, False) for each in places] + [(*each, True) for each in self._extents]
@@ -195,8 +199,8 @@ class VirtualActions:
             end, touching = offset + size, free
         assert end == self._extents.capacity, "places and free extents do not fill the area"
         assert self.used_bytes == sum(size for _, size in places), "used bytes are miscounted"
-        assert sorted(self._unused) == [number for number, nbytes in enumerate(self._nbytes) if not nbytes]
-        for number, nbytes in enumerate(self._nbytes):
+        assert sorted(self._unused) == [number for number in range(self._end) if not self._nbytes[number]]
+        for number, nbytes in enumerate(self._nbytes[: self._end]):
             taken = self._references[number] + self._holds[number]
             assert bool(taken) == bool(nbytes), f"action {number} has {nbytes} bytes and is taken {taken} times"
             assert self._references[number] >= 0 <= self._holds[number], f"action {number} was given back too often"
@@ -204,7 +208,7 @@ class VirtualActions:
 
     def _living(self) -> Iterator[int]:
         """Ids in use."""
-        return (number for number, nbytes in enumerate(self._nbytes) if nbytes)
+        return (number for number, nbytes in enumerate(self._nbytes[: self._end]) if nbytes)
 
     def _places(self, sizes: Sequence[int]) -> list[int] | None:
         """Offsets for content of these sizes: in one piece, else in halves; None, and nothing taken, without room."""
@@ -231,34 +235,42 @@ class VirtualActions:
         """Enter an action, referred to once and held once."""
         if self._unused:
             number = self._unused.pop()
-            self._offset[number], self._nbytes[number] = offset, nbytes
-            self._references[number] = self._holds[number] = 1
-            return number
-        for column, value in ((self._offset, offset), (self._nbytes, nbytes), (self._references, 1), (self._holds, 1)):
-            column.append(value)
-        self._published.append(False)
-        return len(self._published) - 1
+        else:
+            number = self._end
+            self._end += 1
+            if self._end > len(self._place):
+                self._enlarge()
+        self._place[number], self._nbytes[number] = offset // ALIGNMENT, nbytes
+        self._references[number] = self._holds[number] = 1
+        return number
+
+    def _enlarge(self) -> None:
+        """Room for all ids; the narrowest column is full last."""
+        self._place = enlarged(self._place, self._end)
+        self._nbytes = enlarged(self._nbytes, self._end)
+        self._references = enlarged(self._references, self._end)
+        self._published = enlarged(self._published, self._end)
 
     def _check_alive(self, number: int) -> None:
         """Raise UnknownActionError for an id that is not in use."""
-        if not 0 <= number < len(self._nbytes) or not self._nbytes[number]:
+        if not 0 <= number < self._end or not self._nbytes[number]:
             raise UnknownActionError(number)
 
-    def _take(self, column: array[int], numbers: Sequence[int]) -> None:
+    def _take(self, counts: Column | FewCounts, numbers: Sequence[int]) -> None:
         """Count each up."""
         for number in numbers:
             self._check_alive(number)
         for number in numbers:
-            column[number] += 1
+            counts[number] += 1
 
-    def _give_back(self, column: array[int], numbers: Sequence[int]) -> None:
+    def _give_back(self, counts: Column | FewCounts, numbers: Sequence[int]) -> None:
         """Count each down and bury whom nobody needs any more."""
         for done, number in enumerate(numbers):
-            if not 0 <= number < len(column) or not column[number]:
+            if not 0 <= number < self._end or not counts[number]:
                 for earlier in numbers[:done]:
-                    column[earlier] += 1
+                    counts[earlier] += 1
                 raise UnknownActionError(number)
-            column[number] -= 1
+            counts[number] -= 1
         self._bury_unused(numbers)
 
     def _bury_unused(self, numbers: Iterable[int]) -> None:
@@ -267,7 +279,7 @@ class VirtualActions:
         for number in dict.fromkeys(numbers):
             if self._references[number] or self._holds[number]:
                 continue
-            offset, size = self._offset[number], aligned(self._nbytes[number])
+            offset, size = self.offset(number), aligned(self._nbytes[number])
             if start + length != offset:
                 if length:
                     self._extents.free(start, length)

@@ -1,4 +1,4 @@
-"""A binary heap of (key, number) in two flat arrays: 16 bytes an entry where tuples in a list would take 128."""
+"""A binary heap of (key, number) in two flat arrays: 8 bytes an entry where tuples in a list would take 128."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 
 
 class KeyHeap:
-    """Smallest key first; entries leave from the top, or all that are not wanted any more at once."""
+    """Smallest key first; entries leave from the top, or all that are not wanted any more at once.
+
+    Keys are numbers of single precision.
+    """
 
     __slots__ = ("_keys", "_numbers")
 
     def __init__(self) -> None:
-        self._keys = array("d")
-        self._numbers = array("q")
+        self._keys = array("f")
+        self._numbers = array("i")
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -65,5 +68,5 @@ class KeyHeap:
     def keep(self, wanted: Callable[[float, int], bool]) -> None:
         """Remove every other entry, in linear time."""
         kept = sorted(entry for entry in zip(self._keys, self._numbers, strict=True) if wanted(*entry))
-        self._keys = array("d", [key for key, _ in kept])
-        self._numbers = array("q", [number for _, number in kept])
+        self._keys = array("f", [key for key, _ in kept])
+        self._numbers = array("i", [number for _, number in kept])

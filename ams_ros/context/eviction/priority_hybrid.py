@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from array import array
 from collections.abc import Iterator
 
+from ams_ros.context.columns import column, enlarged, real_column
 from ams_ros.context.eviction.key_heap import KeyHeap
 from ams_ros.context.eviction.policy import VectorFacts
 from ams_ros.context.records import VectorKind
@@ -36,6 +36,9 @@ LEAST_BYTES = 256
 
 DRAW = 1e-3
 """What the logarithm of a vision feature's score is lowered by, so that it goes first at a draw and only then."""
+
+_SINGLE = 2.0**-23
+"""Share of a number by which single precision is off at most, twice over."""
 
 _UNKNOWN, _FIRST, _OTHER = 0, 1, 2
 
@@ -59,10 +62,10 @@ class PriorityHybrid:
         self._clock = 0
         self._heaps = {_FIRST: KeyHeap(), _OTHER: KeyHeap()}
         self._live = {_FIRST: 0, _OTHER: 0}
-        self._group = array("b")
-        self._weight = array("f")
-        self._key = array("d")
-        self._pushed = array("d")
+        self._group = column("b")
+        self._weight = real_column("f")
+        self._key = real_column("d")
+        self._pushed = real_column("f")
 
     def admitted(self, vector: VectorFacts) -> None:
         """A vector has come in, which is its first use; raises KeyError when it is known."""
@@ -77,8 +80,7 @@ class PriorityHybrid:
         self._weight[number] = math.log2(cost / (vector.nbytes + LEAST_BYTES)) - (DRAW if vision else 0.0)
         self._key[number] = -math.inf
         self._use(number)
-        self._pushed[number] = self._key[number]
-        self._heaps[group].push(self._key[number], number)
+        self._heaps[group].push(self._bound(number), number)
         self._live[group] += 1
 
     def accessed(self, number: int) -> None:
@@ -109,15 +111,20 @@ class PriorityHybrid:
         earlier = self._key[number] - weight
         self._key[number] = weight + now + math.log2(1.0 + 2.0 ** (earlier - now))
 
+    def _bound(self, number: int) -> float:
+        """The key in single precision, rounded down: what the heap is to hold for a number, now on record as that."""
+        key = self._key[number]
+        self._pushed[number] = key - abs(key) * _SINGLE
+        return self._pushed[number]
+
     def _mend_top(self, heap: KeyHeap, group: int) -> None:
         """Bring the top up to date, each entry at most once for each use or removal it missed."""
         while len(heap):
             key, number = heap.top()
             if self._group[number] != group or self._pushed[number] != key:
                 heap.pop()
-            elif self._key[number] > key:
-                self._pushed[number] = self._key[number]
-                heap.replace_top(self._key[number], number)
+            elif (bound := self._bound(number)) > key:
+                heap.replace_top(bound, number)
             else:
                 return
 
@@ -141,10 +148,7 @@ class PriorityHybrid:
             raise KeyError(number)
 
     def _grow(self, number: int) -> None:
-        missing = number + 1 - len(self._group)
-        if missing > 0:
-            more = missing + len(self._group) // 8
-            self._group.extend(array("b", [_UNKNOWN]) * more)
-            self._weight.extend(array("f", [0.0]) * more)
-            for column in (self._key, self._pushed):
-                column.extend(array("d", [0.0]) * more)
+        count = number + 1
+        if count > len(self._key):
+            self._group, self._weight = enlarged(self._group, count), enlarged(self._weight, count)
+            self._key, self._pushed = enlarged(self._key, count), enlarged(self._pushed, count)
