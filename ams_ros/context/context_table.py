@@ -14,7 +14,7 @@ from ams_ros.context.half_rows import half_rows
 from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey
 from ams_ros.types import Float32Array
 
-_HEAD = struct.Struct("<dddQiI")
+_HEAD = struct.Struct("<dddQiII")
 
 
 class ContextEntry:
@@ -28,14 +28,12 @@ class ContextEntry:
     __slots__ = (
         "_embedding",
         "_packed",
-        "_vectors",
         "context_id",
         "episode",
         "guided_by",
         "held",
         "instruction",
         "model",
-        "number",
         "outcome",
         "pinned",
         "saved",
@@ -43,8 +41,7 @@ class ContextEntry:
 
     def __init__(self, number: int, record: ContextRecord, vectors: Sequence[int], pinned: bool) -> None:
         """`record` is taken apart; the method of that name gives it back."""
-        self.number, self.pinned, self.held = number, pinned, 0
-        self.saved = False
+        self.pinned, self.held, self.saved = pinned, 0, False
         self.context_id = record.context_id
         self.model: ModelKey = record.model
         # Contexts come in episodes of one instruction: equal texts are kept once.
@@ -52,21 +49,24 @@ class ContextEntry:
         self.guided_by = sys.intern(record.guided_by)
         self.outcome = record.outcome
         joints = np.ascontiguousarray(record.joints, np.float64)
-        head = _HEAD.pack(
-            record.created, record.gripper, record.start_time, record.seed, record.index, len(record.joints)
-        )
-        self._packed = head + joints.tobytes()
+        numbers = (record.created, record.gripper, record.start_time, record.seed, record.index, number)
+        self._packed = _HEAD.pack(*numbers, len(joints)) + joints.tobytes()
         self.keep_embedding(record.embedding)
         self.vectors = vectors
 
     @property
+    def number(self) -> int:
+        """The pool's name for it."""
+        return int(_HEAD.unpack_from(self._packed)[5])
+
+    @property
     def vectors(self) -> Sequence[int]:
         """Numbers of its vectors."""
-        return array("i", self._vectors)
+        return array("i", self._packed[self._end_of_joints :])
 
     @vectors.setter
     def vectors(self, numbers: Sequence[int]) -> None:
-        self._vectors = array("i", numbers).tobytes()
+        self._packed = self._packed[: self._end_of_joints] + array("i", numbers).tobytes()
 
     @property
     def created(self) -> float:
@@ -98,7 +98,7 @@ class ContextEntry:
 
     def record(self, embedding: Float32Array) -> ContextRecord:
         """The record as it stands now, with that embedding and joints of its own."""
-        created, gripper, start_time, seed, index, dof = _HEAD.unpack_from(self._packed)
+        created, gripper, start_time, seed, index, _, dof = _HEAD.unpack_from(self._packed)
         return ContextRecord(
             context_id=self.context_id,
             model=self.model,
@@ -114,6 +114,10 @@ class ContextEntry:
             start_time=start_time,
             guided_by=self.guided_by,
         )
+
+    @property
+    def _end_of_joints(self) -> int:
+        return int(_HEAD.size + 8 * _HEAD.unpack_from(self._packed)[6])
 
 
 class ContextTable:
