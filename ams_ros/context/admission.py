@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,7 @@ from ams_ros.context.host_room import HostRoom
 from ams_ros.context.pool_records import PutResult
 from ams_ros.context.records import ContextOutcome, NewContext, NewVector
 from ams_ros.context.similar_contexts import SimilarContexts
-from ams_ros.context.vector_table import VectorLayout
+from ams_ros.context.vector_table import VectorLayout, layout_of
 from ams_ros.errors import ConfigurationError, PoolError
 
 
@@ -92,11 +93,11 @@ class Admission:
         if len(set(keys)) != len(keys):
             raise ConfigurationError("keys of vectors", len(keys), "each once within a context")
         for vector in context.vectors:
-            label = f"vector {vector.kind.value} of context {context.record.context_id}"
-            if not 0.0 <= vector.cost < float("inf"):
-                raise ConfigurationError(f"cost of {label}", vector.cost, "seconds, 0 or more")
+            if not 0.0 <= vector.cost < math.inf:
+                raise ConfigurationError(f"cost of {_label(vector, context)}", vector.cost, "seconds, 0 or more")
             if len(vector.name.encode()) > MAXIMUM_NAME_BYTES:
-                raise ConfigurationError(f"name of {label}", vector.name[:80], f"at most {MAXIMUM_NAME_BYTES} bytes")
+                allowed = f"at most {MAXIMUM_NAME_BYTES} bytes"
+                raise ConfigurationError(f"name of {_label(vector, context)}", vector.name[:80], allowed)
 
     def _enter(self, context: NewContext, pinned: bool) -> tuple[ContextEntry, int]:
         """Store what is new and let the context be found; the entry, and the bytes that are new."""
@@ -150,13 +151,10 @@ class Admission:
     def _vector(self, arrival: _Arrival, model: ModelEntry, place: int, vector: NewVector, pinned: bool) -> int:
         """The vector of that place, which now refers to the actions stored for it, if any."""
         books = self._books
-        number = arrival.shared.get(place)
+        number, actions = arrival.shared.get(place), arrival.actions.pop(place, ())
         if number is None:
-            number = books.vectors.add(_layout(vector), vector.cost)
-            books.refer(number, arrival.number, pinned)
-            if vector.key:
-                books.enter_key(number, vector.key, model)
-        if actions := arrival.actions.pop(place, ()):
+            return books.add_vector(vector, actions, arrival.number, pinned, model)
+        if actions:
             books.put_in_host(number, actions)
         else:
             # To be put once more is a use like any other.
@@ -181,5 +179,8 @@ def _content(vector: NewVector) -> np.ndarray:
 
 
 def _layout(vector: NewVector) -> VectorLayout:
-    array = vector.array
-    return VectorLayout(vector.kind, vector.name, array.dtype.name, array.shape, array.nbytes)
+    return layout_of(vector.kind, vector.name, vector.array.dtype, vector.array.shape)
+
+
+def _label(vector: NewVector, context: NewContext) -> str:
+    return f"vector {vector.kind.value} of context {context.record.context_id}"

@@ -14,6 +14,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
 
 from ams_ros.context.action_index import ActionIndex
 from ams_ros.context.context_order import ContextOrder
@@ -24,9 +27,9 @@ from ams_ros.context.hashing.blake3 import Blake3Hash
 from ams_ros.context.host_tier import HostTier
 from ams_ros.context.key_board import KeyBoard
 from ams_ros.context.pool_records import DISK, HOST, NOWHERE, VectorPlace
-from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey
+from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey, NewVector
 from ams_ros.context.similarity import SimilarityIndex
-from ams_ros.context.vector_table import VectorTable
+from ams_ros.context.vector_table import VectorTable, layout_of
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class Books:
         found = self.models.get(key)
         if found is None:
             index = ActionIndex(Blake3Hash(), self.vectors.key_rows)
-            found = self.models[key] = ModelEntry(key, key.digest, index)
+            found = self.models[key] = ModelEntry(key, _digest(key), index)
         return found
 
     def add_context(self, entry: ContextEntry, model: ModelEntry) -> None:
@@ -96,7 +99,7 @@ class Books:
 
     def record(self, entry: ContextEntry) -> ContextRecord:
         """The record of a context as it stands now, with arrays of its own."""
-        embedding = self.embeddings.embedding(entry.number) if entry.indexed else entry.embedding
+        embedding = self.embeddings.embedding(entry.number) if entry.indexed else entry.embedding.astype(np.float32)
         return entry.record(embedding)
 
     def refer(self, number: int, context: int, pinned: bool) -> None:
@@ -136,6 +139,20 @@ class Books:
         """The vector of that input key for that model, wherever it lies."""
         entry = self.models.get(model)
         return None if entry is None else entry.index.find(key)
+
+    def add_vector(
+        self, arrival: NewVector, actions: tuple[int, ...], context: int, pinned: bool, model: ModelEntry
+    ) -> int:
+        """A new vector of a context, complete in the host tier in these actions, which are now its to release."""
+        table, layout = self.vectors, layout_of(arrival.kind, arrival.name, arrival.array.dtype, arrival.array.shape)
+        number = table.add(layout, arrival.cost)
+        table.attach(number, context, pinned)
+        table.set_actions(number, actions)
+        self.logical_bytes += layout.nbytes
+        if arrival.key:
+            self.enter_key(number, arrival.key, model)
+        self.policy.admitted(VectorFacts(number, layout.kind, layout.nbytes, arrival.cost))
+        return number
 
     def enter_key(self, number: int, key: bytes, model: ModelEntry) -> None:
         """Let a vector be found by its key."""
@@ -299,3 +316,9 @@ class Books:
         if not table.in_host(number):
             self.disk_only_bytes += sign * nbytes
         return True
+
+
+@lru_cache(maxsize=64)
+def _digest(model: ModelKey) -> bytes:
+    """Its digest, which takes longer to compute than most of a put."""
+    return model.digest

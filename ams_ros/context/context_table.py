@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ams_ros.context.eviction.numbers import Numbers
-from ams_ros.context.half_rows import half_rows
+from ams_ros.context.half_rows import HalfArray, half_rows
 from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey
 from ams_ros.types import Float32Array
 
@@ -84,9 +84,9 @@ class ContextEntry:
         return not self._embedding
 
     @property
-    def embedding(self) -> Float32Array:
+    def embedding(self) -> HalfArray:
         """Its embedding, (d,), while it is not indexed."""
-        return np.frombuffer(self._embedding, np.float16).astype(np.float32)
+        return np.frombuffer(self._embedding, np.float16)
 
     def keep_embedding(self, embedding: Float32Array) -> None:
         """It is not, or no longer, in the similarity index: keep its embedding here."""

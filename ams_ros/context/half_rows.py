@@ -10,11 +10,13 @@ from ams_ros.types import Float32Array
 HalfArray = NDArray[np.float16]
 
 
-def half_rows(rows: Float32Array) -> HalfArray:
+def half_rows(rows: Float32Array | HalfArray) -> HalfArray:
     """Embeddings (n, d) as they are kept: brought to length 1 and rounded.
 
     A row that half precision has a form for is kept as it is, so that what was read and is kept again never changes.
     """
+    if rows.dtype == np.float16:
+        return rows.astype(np.float16)
     halves = rows.astype(np.float16)
     exact = (halves == rows).all(axis=1)
     if not exact.all():

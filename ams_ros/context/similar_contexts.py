@@ -9,10 +9,10 @@ import numpy as np
 
 from ams_ros.context.books import Books
 from ams_ros.context.context_table import ContextEntry
+from ams_ros.context.half_rows import HalfArray
 from ams_ros.context.records import ContextOutcome
 from ams_ros.context.store import Match, SimilarQuery
 from ams_ros.errors import ConfigurationError
-from ams_ros.types import Float32Array
 
 
 class SimilarContexts:
@@ -42,7 +42,7 @@ class SimilarContexts:
 
     def add_many(self, entries: Iterable[ContextEntry]) -> int:
         """Let many be found, which is faster by far; returns how many cannot be, for the length of their embedding."""
-        groups: dict[tuple[bytes, str, ContextOutcome, int], list[tuple[ContextEntry, Float32Array]]] = {}
+        groups: dict[tuple[bytes, str, ContextOutcome, int], list[tuple[ContextEntry, HalfArray]]] = {}
         for entry in entries:
             embedding = entry.embedding
             digest = self._books.models[entry.model].digest

@@ -10,7 +10,7 @@ from itertools import repeat
 import numpy as np
 
 from ams_ros.context.half_rows import HalfArray, half_rows
-from ams_ros.context.records import KEY_BYTES, MAXIMUM_EMBEDDING, ContextOutcome
+from ams_ros.context.records import KEY_BYTES, MAXIMUM_EMBEDDING, Array, ContextOutcome
 from ams_ros.context.vector_partition import VectorPartition
 from ams_ros.errors import ConfigurationError
 from ams_ros.types import Float32Array
@@ -54,14 +54,19 @@ class SimilarityIndex:
         return self._count
 
     def add(
-        self, number: int, model_digest: bytes, instruction: str, outcome: ContextOutcome, embedding: Float32Array
+        self,
+        number: int,
+        model_digest: bytes,
+        instruction: str,
+        outcome: ContextOutcome,
+        embedding: Float32Array | HalfArray,
     ) -> None:
         """Hold one embedding, (d,) of length 1, under a number that is not held yet.
 
         Raises ConfigurationError for anything else, and for a d that is not that of the partition.
         """
         key = _partition_key(model_digest, instruction, outcome)
-        vectors = half_rows(_checked_rows(np.asarray(embedding)[None]))
+        vectors = _kept_rows(np.asarray(embedding)[None])
         self._check_new((number,))
         self._check_dimension(key, vectors.shape[1])
         self._add(number, key, vectors[0])
@@ -72,14 +77,14 @@ class SimilarityIndex:
         model_digest: bytes,
         instruction: str,
         outcome: ContextOutcome,
-        embeddings: Float32Array,
+        embeddings: Float32Array | HalfArray,
     ) -> None:
         """Hold embeddings (n, d) under n numbers, all or none of them; raises what `add` raises.
 
         For filling an index: where this crosses the limit the graph is built before it returns, by all cores.
         """
         key = _partition_key(model_digest, instruction, outcome)
-        vectors = half_rows(_checked_rows(np.asarray(embeddings)))
+        vectors = _kept_rows(np.asarray(embeddings))
         self._check_new(numbers)
         if len(vectors) != len(numbers):
             raise ConfigurationError("embeddings", f"{len(vectors)} rows", f"one for each of {len(numbers)} numbers")
@@ -197,7 +202,13 @@ def _partition_key(model_digest: bytes, instruction: str, outcome: ContextOutcom
     return _PartitionKey(model_digest, instruction, outcome)
 
 
-def _checked_rows(embeddings: Float32Array) -> Float32Array:
+def _kept_rows(embeddings: Array) -> HalfArray:
+    """A copy of the rows in the precision they are kept in; raises ConfigurationError as `_checked_rows` does."""
+    rows = _checked_rows(embeddings)
+    return half_rows(embeddings if embeddings.dtype == np.float16 else rows)
+
+
+def _checked_rows(embeddings: Array) -> Float32Array:
     """A copy of the rows as float32; raises ConfigurationError where they are not of length 1, to a thousandth."""
     if embeddings.ndim != 2 or not 1 <= embeddings.shape[1] <= MAXIMUM_EMBEDDING or embeddings.dtype.kind != "f":
         found = f"{embeddings.dtype} {embeddings.shape[1:]}"

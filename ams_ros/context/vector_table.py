@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
 
 from ams_ros.context.columns import column, enlarged, real_column
 from ams_ros.context.eviction.numbers import Numbers
@@ -24,6 +29,12 @@ class VectorLayout:
     dtype: str
     shape: tuple[int, ...]
     nbytes: int
+
+
+@lru_cache(maxsize=1024)
+def layout_of(kind: VectorKind, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> VectorLayout:
+    """The layout of an array of that type and shape."""
+    return VectorLayout(kind, name, dtype.name, shape, math.prod(shape) * dtype.itemsize)
 
 
 class VectorTable:
