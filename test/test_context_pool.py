@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,6 +43,19 @@ def pool() -> Iterator[ContextPool]:
     yield opened
     opened.check()
     opened.close()
+
+
+def test_a_closed_pool_gives_its_shared_memory_back_without_a_collection_of_garbage():
+    gc.disable()
+    try:
+        pool = ContextPool(options())
+        pool.put(context(1))
+        names = pool.memory[0], pool.key_board[0]
+        assert all(name in Path("/proc/self/maps").read_text() for name in names)
+        pool.close()
+        assert not any(name in Path("/proc/self/maps").read_text() for name in names)
+    finally:
+        gc.enable()
 
 
 # What goes in comes out.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from ams_ros.context.hashing.xxh3 import Xxh3Hash
 from ams_ros.context.host_tier import Bytes, HostTier
 from ams_ros.context.shared_memory import SharedArea, area_name
 from ams_ros.context.virtual_actions import TierFullError, UnknownActionError
-from ams_ros.errors import ConfigurationError
+from ams_ros.errors import ConfigurationError, PoolError
 
 SEGMENT = 256
 
@@ -313,6 +314,48 @@ def test_giving_back_too_often_is_refused_and_changes_nothing(tier: HostTier) ->
         with pytest.raises(UnknownActionError):
             tier.load((unknown,), np.empty(SEGMENT, np.uint8))
     assert tier.freed_by(numbers) == 3 * SEGMENT
+
+
+def mapped(name: str) -> bool:
+    """Whether this process has an area of that name mapped."""
+    return name in Path("/proc/self/maps").read_text(encoding="ascii")
+
+
+def test_a_closed_tier_lets_go_of_its_memory_and_touches_it_no_more(area: SharedArea) -> None:
+    tier = HostTier(area, Xxh3Hash(), SEGMENT)
+    numbers = tier.store(content(1, 3 * SEGMENT))
+    assert mapped(area.name)
+    tier.close()
+    tier.close()
+    area.close()
+    assert not mapped(area.name)
+    for use in (
+        lambda: tier.store(content(1, SEGMENT)),
+        lambda: tier.load(numbers, np.empty(3 * SEGMENT, np.uint8)),
+        tier.compact,
+    ):
+        with pytest.raises(PoolError, match="closed"):
+            use()
+    tier.release(numbers)
+    assert tier.used_bytes == 0
+
+
+def test_who_is_still_writing_when_the_tier_is_closed_writes_to_memory_that_is_there(
+    area: SharedArea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tier = HostTier(area, Xxh3Hash(), SEGMENT)
+    copy, seen = raw_memory.copy, []
+
+    def close_before_copying(target: int, source: int, nbytes: int) -> None:
+        tier.close()
+        area.close()
+        seen.append(mapped(area.name))
+        copy(target, source, nbytes)
+
+    monkeypatch.setattr(raw_memory, "copy", close_before_copying)
+    assert len(tier.store(content(1, 2 * SEGMENT))) == 2
+    assert seen == [True, True]
+    assert not mapped(area.name)
 
 
 def test_wrong_arrays_are_refused(tier: HostTier, area: SharedArea) -> None:

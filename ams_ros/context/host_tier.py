@@ -15,7 +15,7 @@ from ams_ros.context.extents import ALIGNMENT
 from ams_ros.context.hashing.protocol import SegmentHash, as_bytes
 from ams_ros.context.shared_memory import SharedArea
 from ams_ros.context.virtual_actions import MAXIMUM_BYTES, TierFullError, VirtualActions
-from ams_ros.errors import ConfigurationError
+from ams_ros.errors import ConfigurationError, PoolError
 
 Bytes = NDArray[np.uint8]
 
@@ -33,11 +33,12 @@ class _Fresh(NamedTuple):
 class _Intake:
     """One content on its way in.
 
-    numbers: the action of each segment so far; -1 - k for the k-th of `fresh`. same_digest: those by digest.
-    held: actions that it is compared with. reserved: actions for all its segments, or for those of `fresh` only;
-    None before there was need, empty when there was no room.
+    memory: the area, which stays mapped meanwhile. numbers: the action of each segment so far; -1 - k for the k-th of
+    `fresh`. same_digest: those by digest. held: actions that it is compared with. reserved: actions for all its
+    segments, or for those of `fresh` only; None before there was need, empty when there was no room.
     """
 
+    memory: Bytes
     numbers: list[int] = field(default_factory=list)
     fresh: list[_Fresh] = field(default_factory=list)
     same_digest: dict[bytes, list[int]] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class HostTier:
     """
 
     def __init__(self, area: SharedArea, hash: SegmentHash, segment_bytes: int) -> None:
-        """Use all of `area`, which stays its owner's to close, when no other thread uses the tier any more.
+        """Use all of `area`, which stays its owner's to close.
 
         segment_bytes: unit of deduplication, a multiple of 64; raises ConfigurationError for another.
         """
@@ -74,7 +75,7 @@ class HostTier:
             raise ConfigurationError("segment_bytes", segment_bytes, f"a multiple of {ALIGNMENT}, below 2 GiB")
         self._hash = hash
         self._segment_bytes = segment_bytes
-        self._memory = area.array  # keeps it mapped
+        self._memory: Bytes | None = area.array  # keeps it mapped
         self._base = raw_memory.address_of(area.array)
         self._actions = VirtualActions(area.nbytes, len(hash.digest(b"")))
         self._lock = threading.Lock()
@@ -103,7 +104,7 @@ class HostTier:
         """
         if data.dtype != np.uint8 or data.ndim != 1 or not data.flags.c_contiguous:
             raise ValueError(f"content: {data.dtype} {data.shape}, expected one contiguous row of uint8")
-        intake = _Intake()
+        intake = _Intake(self._mapped())
         try:
             self._take_in(data, intake)
             if not intake.reserved:
@@ -153,6 +154,7 @@ class HostTier:
         """Copy the actions' content in order into `out`, (n,) uint8, exactly their bytes. Raises UnknownActionError."""
         if out.dtype != np.uint8 or out.ndim != 1 or not (out.flags.c_contiguous and out.flags.writeable):
             raise ValueError(f"out: {out.dtype} {out.shape}, expected one contiguous writable row of uint8")
+        memory = self._mapped()
         with self._lock:
             extents = self._actions.extents(numbers)
             self._actions.hold(numbers)
@@ -160,9 +162,9 @@ class HostTier:
             total = sum(nbytes for _, nbytes in extents)
             if total != len(out):
                 raise ValueError(f"out: {len(out)} bytes, expected {total}")
-            target = raw_memory.address_of(out)
+            source, target = raw_memory.address_of(memory), raw_memory.address_of(out)
             for offset, nbytes in extents:
-                raw_memory.copy(target, self._base + offset, nbytes)
+                raw_memory.copy(target, source + offset, nbytes)
                 target += nbytes
         finally:
             self.let_go(numbers)
@@ -170,12 +172,28 @@ class HostTier:
     def compact(self) -> None:
         """Close the gaps between actions, as far as none of them is held; nobody can use the tier meanwhile."""
         with self._lock:
+            self._mapped()
             self._compact()
+
+    def close(self) -> None:
+        """Let go of the area once those who read or write it now have finished; a second call does nothing.
+
+        From now on `store`, `load` and `compact` raise PoolError; the rest is about numbers only and stays true.
+        """
+        with self._lock:
+            self._memory = None
 
     def check(self) -> None:
         """Raise AssertionError when an invariant of the bookkeeping does not hold."""
         with self._lock:
             self._actions.check()
+
+    def _mapped(self) -> Bytes:
+        """The area, which stays mapped as long as the caller refers to it; raises PoolError once closed."""
+        memory = self._memory
+        if memory is None:
+            raise PoolError("the host tier is closed")
+        return memory
 
     def _take_in(self, data: Bytes, intake: _Intake) -> None:
         """Find or copy one segment after the other, each while the hash has just brought it into the cache."""

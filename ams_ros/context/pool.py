@@ -66,6 +66,7 @@ class ContextPool:
         remove_leftovers()
         self._disk = self._open_disk()
         self._areas: list[SharedArea] = []
+        self._host: HostTier | None = None
         try:
             self._open_tiers(options)
             if self._disk is not None:
@@ -320,8 +321,8 @@ class ContextPool:
         host_area = self._area("host", options.chosen_host_bytes(), "host_bytes")
         board_area = self._area("board", bytes_for(options.board_keys), "board_keys")
         self._board = KeyBoard(board_area.array.data)
-        host = HostTier(host_area, find_hash(options.hash), options.segment_bytes)
-        self._books = Books(host, self._board, options.policy, options.exact_limit)
+        self._host = HostTier(host_area, find_hash(options.hash), options.segment_bytes)
+        self._books = Books(self._host, self._board, options.policy, options.exact_limit)
         self._similar = SimilarContexts(self._books)
         self._removal = ContextRemoval(self._books, self._similar, self._disk)
         stored = None if self._disk is None else DiskKeeping(self._books, self._disk, self._removal, options)
@@ -351,6 +352,8 @@ class ContextPool:
             self._disk.close()
         if len(self._areas) > 1:
             self._board.close()
+        if self._host is not None:
+            self._host.close()
         for area in self._areas:
             area.close()
 
