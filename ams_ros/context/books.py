@@ -111,12 +111,12 @@ class Books:
         """Let a vector no longer belong to a context that does not list it (any more); it goes with the last one."""
         with self._changing(number):
             self.vectors.detach(number, context, pinned)
-            if not self.vectors.references[number]:
+            if not self.vectors.references(number):
                 self._bury(number, model)
             elif self.vectors.disk[number] and not self.held_for_any(number):
                 # The disk tier deletes a vector with the last context it holds it for.
                 self.vectors.disk[number] = 0
-        if not self.vectors.references[number] and not self.vectors.uses[number]:
+        if not self.vectors.references(number) and not self.vectors.uses[number]:
             self.vectors.discard(number)
 
     def set_outcome(self, entry: ContextEntry, outcome: ContextOutcome) -> None:
@@ -235,7 +235,7 @@ class Books:
     def end_waiting(self, number: int) -> None:
         """Somebody who waited for its bytes has given up."""
         self.vectors.uses[number] -= 1
-        if not self.vectors.references[number] and not self.vectors.uses[number]:
+        if not self.vectors.references(number) and not self.vectors.uses[number]:
             self.vectors.discard(number)
 
     def listed(self, key: bytes) -> bool:
@@ -309,10 +309,10 @@ class Books:
     def _tally(self, number: int, sign: int) -> bool:
         """Add or take a vector's share of the sums; whether it is to be had."""
         table = self.vectors
-        if not table.references[number] or not table.to_be_had(number):
+        if not table.references(number) or not table.to_be_had(number):
             return False
         nbytes = table.layout(number).nbytes
-        self.logical_bytes += sign * nbytes * table.references[number]
+        self.logical_bytes += sign * nbytes * table.references(number)
         if not table.in_host(number):
             self.disk_only_bytes += sign * nbytes
         return True

@@ -107,7 +107,7 @@ class Curation:
                 continue
             chosen.append(entry)
             total += sum(
-                books.vectors.layout(each).nbytes for each in entry.vectors if books.vectors.references[each] == 1
+                books.vectors.layout(each).nbytes for each in entry.vectors if books.vectors.references(each) == 1
             )
         return chosen
 

@@ -108,7 +108,7 @@ class HostRoom:
 
     def _add_context(self, plan: _Plan, entry: ContextEntry) -> None:
         vectors = self._books.vectors
-        alone = [number for number in entry.vectors if vectors.references[number] == 1 and vectors.in_host(number)]
+        alone = [number for number in entry.vectors if vectors.references(number) == 1 and vectors.in_host(number)]
         plan.contexts.append(entry)
         plan.expected += self._books.host.freed_by([each for number in alone for each in vectors.actions(number)])
         plan.possible += sum(self._size(number) for number in alone)
@@ -153,7 +153,7 @@ class HostRoom:
     def _leave_now(self, number: int) -> bool:
         """Release a vector that the disk has, or drop one that is not worth it; False when it has to be written."""
         books, vectors = self._books, self._books.vectors
-        if not vectors.references[number] or vectors.uses[number] or not vectors.in_host(number):
+        if not vectors.references(number) or vectors.uses[number] or not vectors.in_host(number):
             return True
         if books.held_for_all(number):
             books.take_from_host(number)

@@ -45,7 +45,7 @@ def _check_vectors(books: Books) -> None:
     assert set(table) == set(referring), "vectors that nobody refers to, or references to none"
     for number, contexts in referring.items():
         assert sorted(table.referrers(number)) == sorted(contexts), f"vector {number}: its references leak"
-        assert table.references[number] == len(contexts), f"vector {number}: its count of references is wrong"
+        assert table.references(number) == len(contexts), f"vector {number}: its count of references is wrong"
         entries = [books.contexts.numbered(each) for each in contexts]
         assert table.pins[number] == sum(entry.pinned for entry in entries if entry), f"vector {number}: pins"
         assert bool(table.disk[number]) == books.held_for_any(number), f"vector {number}: held on disk by nobody"
@@ -65,7 +65,7 @@ def _check_sums(books: Books) -> None:
     """The running sums, and that readers are all who keep a vector beyond its contexts."""
     table = books.vectors
     there = [number for number in table if table.to_be_had(number)]
-    assert books.logical_bytes == sum(table.layout(each).nbytes * table.references[each] for each in there)
+    assert books.logical_bytes == sum(table.layout(each).nbytes * table.references(each) for each in there)
     on_disk = [number for number in there if not table.in_host(number)]
     assert books.disk_only_bytes == sum(table.layout(number).nbytes for number in on_disk)
     actions = {action for number in there for action in table.actions(number)}

@@ -241,7 +241,7 @@ class Reading:
     def _came(self, number: int) -> bool:
         """Whether it is in the host tier by now; then its bytes are in use too."""
         with self._books.lock:
-            if not self._books.vectors.references[number] or not self._books.vectors.in_host(number):
+            if not self._books.vectors.references(number) or not self._books.vectors.in_host(number):
                 return False
             self._books.host.hold(self._books.vectors.actions(number))
             return True
@@ -253,7 +253,7 @@ class Reading:
         except TierFullError:
             return False
         with self._books.lock:
-            if not self._books.vectors.references[number]:
+            if not self._books.vectors.references(number):
                 self._books.host.release(actions)
                 return False
             self._books.put_in_host(number, actions)

@@ -1,4 +1,4 @@
-"""What the pool knows of each vector, in columns: 44 bytes and no object for each."""
+"""What the pool knows of each vector, in columns: 40 bytes and no object for each."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def layout_of(kind: VectorKind, name: str, dtype: np.dtype[Any], shape: tuple[in
 class VectorTable:
     """Vectors by number. The columns are read freely; what must change together changes by a method.
 
-    references: contexts that refer to it, `referrers` names them. pins: pinned ones among them. uses: readers at it;
-    its bytes in the host tier stay while there are any. disk: its number in the disk tier, 0 for none.
+    pins: pinned contexts that refer to it. uses: readers at it; its bytes in the host tier stay while there are any.
+    disk: its number in the disk tier, 0 for none.
     key_rows: where the input keys lie, for the indexes that find a vector by its key.
     A vector nobody refers to keeps its number until its last reader is gone.
     """
@@ -61,7 +61,6 @@ class VectorTable:
         "disk",
         "key_rows",
         "pins",
-        "references",
         "uses",
     )
 
@@ -77,7 +76,6 @@ class VectorTable:
         self._key_row = column("i")
         self.key_rows = KeyRows(KEY_BYTES)
         self.accesses = column("I")
-        self.references = column("i")
         self.pins, self.uses = FewCounts(), FewCounts()
         self.disk = column("q")
         self.cost = real_column("d")
@@ -88,7 +86,7 @@ class VectorTable:
 
     def __iter__(self) -> Iterator[int]:
         """The vectors that contexts refer to."""
-        return (number for number in range(self._numbers.end) if self.references[number] > 0)
+        return (number for number in range(self._numbers.end) if self._owner[number] != _NOBODY)
 
     def add(self, layout: VectorLayout, cost: float) -> int:
         """A new vector without a key that lies nowhere and that nobody refers to."""
@@ -97,12 +95,16 @@ class VectorTable:
             self._enlarge(number + 1)
         self._layout[number], self.cost[number] = sort, cost
         self._first[number], self._owner[number], self._key_row[number] = _NOWHERE, _NOBODY, _NO_KEY
-        self.accesses[number] = self.references[number] = self.disk[number] = 0
         return number
 
     def discard(self, number: int) -> None:
         """Give the number of a vector back that nobody refers to and nobody reads."""
         self._actions.pop(number, None)
+        # Where nothing but 0 was ever written a column takes no memory: without a disk tier that of `disk` does not.
+        if self.accesses[number]:
+            self.accesses[number] = 0
+        if self.disk[number]:
+            self.disk[number] = 0
         self._numbers.give_back(number)
 
     def key(self, number: int) -> bytes:
@@ -153,6 +155,12 @@ class VectorTable:
             return ()
         return (owner, *self._sharing[number]) if number in self._sharing else (owner,)
 
+    def references(self, number: int) -> int:
+        """How many contexts refer to it."""
+        if self._owner[number] == _NOBODY:
+            return 0
+        return 1 + len(self._sharing[number]) if number in self._sharing else 1
+
     def last_referrer(self, number: int) -> int:
         """The context that came to refer to it last."""
         return self._sharing[number][-1] if number in self._sharing else self._owner[number]
@@ -163,7 +171,6 @@ class VectorTable:
             self._owner[number] = context
         else:
             self._sharing.setdefault(number, array("i")).append(context)
-        self.references[number] += 1
         self.pins[number] += pinned
 
     def detach(self, number: int, context: int, pinned: bool) -> None:
@@ -176,15 +183,14 @@ class VectorTable:
             self._owner[number] = sharing.pop(0) if sharing else _NOBODY
         if sharing is not None and not sharing:
             del self._sharing[number]
-        self.references[number] -= 1
         self.pins[number] -= pinned
 
     def _enlarge(self, count: int) -> None:
         """Room for that many; the widest columns are full first."""
         self._layout, self._first = enlarged(self._layout, count), enlarged(self._first, count)
         self._owner, self._key_row = enlarged(self._owner, count), enlarged(self._key_row, count)
-        self.accesses, self.references = enlarged(self.accesses, count), enlarged(self.references, count)
-        self.disk, self.cost = enlarged(self.disk, count), enlarged(self.cost, count)
+        self.accesses, self.disk = enlarged(self.accesses, count), enlarged(self.disk, count)
+        self.cost = enlarged(self.cost, count)
 
     def _layout_number(self, layout: VectorLayout) -> int:
         number = self._known_layouts.setdefault(layout, len(self._layouts))
