@@ -18,8 +18,8 @@ def half_rows(rows: Float32Array | HalfArray) -> HalfArray:
     if rows.dtype == np.float16:
         return rows.astype(np.float16)
     halves = rows.astype(np.float16)
-    exact = (halves == rows).all(axis=1)
-    if not exact.all():
-        changed = rows[~exact]
-        halves[~exact] = changed / np.linalg.norm(changed, axis=1, keepdims=True)
-    return halves
+    exact = (halves == rows).all(axis=1, keepdims=True)
+    if exact.all():
+        return halves
+    lengths = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    return np.where(exact, halves, (rows / lengths).astype(np.float16))

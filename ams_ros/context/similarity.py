@@ -214,7 +214,7 @@ def _checked_rows(embeddings: Array) -> Float32Array:
         found = f"{embeddings.dtype} {embeddings.shape[1:]}"
         raise ConfigurationError("embedding", found, f"one row of 1..{MAXIMUM_EMBEDDING} floats")
     rows = embeddings.astype(np.float32)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    lengths = np.sqrt((rows * rows).sum(axis=1))
     wrong = ~(np.abs(lengths - 1.0) <= 1e-3)
     if wrong.any():
         raise ConfigurationError("embedding", float(lengths[wrong][0]), "numbers that form a vector of length 1")
