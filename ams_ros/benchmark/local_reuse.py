@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from types import TracebackType
 
@@ -45,5 +44,3 @@ class LocalReuse:
         self.inference.close()
         self._store.close()
         self.pool.close()
-        # A closed pool is one ring of references; its shared memory is only given back when that is collected.
-        gc.collect()
