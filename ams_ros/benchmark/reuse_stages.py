@@ -65,9 +65,9 @@ class StageFigures:
         return asdict(self)
 
     def shares(self) -> dict[str, float]:
-        """Of direct inference's time, by stage, 0..1."""
-        direct = self.rows[0]
-        return {name: milliseconds / direct.slice_ms for name, milliseconds in direct.stages_ms.items()}
+        """Of the time direct inference spends in stages, by stage; 1 in all."""
+        stages = self.rows[0].stages_ms
+        return {name: milliseconds / sum(stages.values()) for name, milliseconds in stages.items()}
 
 
 def measure_stages(policy: Policy, repeats: int, seed: int) -> StageFigures:
