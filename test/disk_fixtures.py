@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from ams_ros.context.disk_tier import DiskVector
+from ams_ros.context.disk.disk_tier import DiskVector
 from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey, NewContext, NewVector, VectorKind
 
 MODEL = ModelKey("pi0-test", "ab" * 32, "cd" * 32, "bfloat16", ("front", "wrist"), "cal-1", "widowx250")

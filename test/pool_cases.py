@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from pool_model import content, context, input_key
 
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import PoolOptions
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_options import PoolOptions
 from ams_ros.context.records import ContextRecord, NewContext, NewVector, VectorKind
 
 KIB, MIB = 2**10, 2**20

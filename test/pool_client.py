@@ -16,8 +16,8 @@ import numpy as np
 from ams_ros.srv import GetPoolStats, PutContext, QueryContexts
 from ros_probe import Probe
 
-from ams_ros.context.mapped_reader import MappedReader
-from ams_ros.context.parcel import ParcelWriter
+from ams_ros.context.host.mapped_reader import MappedReader
+from ams_ros.context.host.parcel import ParcelWriter
 from ams_ros.context.records import NewContext, VectorKind
 from ams_ros.nodes.put_request import put_request
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ams_ros.context.leases import Lease
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import PoolOptions
-from ams_ros.context.pool_records import DISK, HOST, NOWHERE, VectorPlace
+from ams_ros.context.host.leases import Lease
+from ams_ros.context.host.shared_memory import SharedArea
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_options import PoolOptions
+from ams_ros.context.pool.pool_records import DISK, HOST, NOWHERE, VectorPlace
 from ams_ros.context.records import (
     Array,
     ContextOutcome,
@@ -24,7 +25,6 @@ from ams_ros.context.records import (
     NewVector,
     VectorKind,
 )
-from ams_ros.context.shared_memory import SharedArea
 from ams_ros.context.store import SimilarQuery
 from ams_ros.errors import PoolError
 

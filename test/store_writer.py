@@ -11,7 +11,7 @@ from pathlib import Path
 
 from disk_fixtures import record, vector
 
-from ams_ros.context.disk_tier import DiskTier, DiskVector
+from ams_ros.context.disk.disk_tier import DiskTier, DiskVector
 from ams_ros.context.records import VectorKind
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ams_ros.context.approximate import CELLS, ApproximateReuse, patch_difference
-from ams_ros.context.reuse_options import ReuseOptions
+from ams_ros.context.reuse.approximate import CELLS, ApproximateReuse, patch_difference
+from ams_ros.context.reuse.reuse_options import ReuseOptions
 from ams_ros.errors import ConfigurationError
 from ams_ros.types import CameraImage
 

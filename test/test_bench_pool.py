@@ -10,12 +10,12 @@ import pytest
 from test_cli import ams
 
 from ams_ros.benchmark.interleaved import interleave, ratio
-from ams_ros.benchmark.pool_bench import against_logarithm
-from ams_ros.benchmark.pool_eviction import compare_policies, compose_trace
-from ams_ros.benchmark.pool_goals import GOALS, Goal
-from ams_ros.benchmark.pool_growth import measure_growth
+from ams_ros.benchmark.pool.bench import against_logarithm
+from ams_ros.benchmark.pool.eviction import compare_policies, compose_trace
+from ams_ros.benchmark.pool.goals import GOALS, Goal
+from ams_ros.benchmark.pool.growth import measure_growth
+from ams_ros.benchmark.pool.samples import embeddings, input_keys, small_contexts
 from ams_ros.benchmark.pool_request import PoolBenchRequest
-from ams_ros.benchmark.pool_samples import embeddings, input_keys, small_contexts
 from ams_ros.context.eviction.policy import VectorFacts
 from ams_ros.context.records import VectorKind
 

@@ -12,13 +12,13 @@ from policy_fixtures import random_model
 from typer.testing import CliRunner
 
 from ams_ros.benchmark.report import Episode
-from ams_ros.benchmark.reuse_cells import DIRECT, EPISODE, EVERY_SLICE, GUIDED_SLICES, Cell, WarmStart, cells
-from ams_ros.benchmark.reuse_figures import CellFigures, TimedEpisode, TimedSlice, reuse_rates, slice_times
-from ams_ros.benchmark.reuse_overhead import measure_overhead
-from ams_ros.benchmark.reuse_request import FILLING_OFFSET, ReuseRequest
-from ams_ros.benchmark.reuse_rollout import task_request
-from ams_ros.benchmark.reuse_scenes import ONE_LEFT
-from ams_ros.benchmark.reuse_stages import measure_stages
+from ams_ros.benchmark.reuse.cells import DIRECT, EPISODE, EVERY_SLICE, GUIDED_SLICES, Cell, WarmStart, cells
+from ams_ros.benchmark.reuse.figures import CellFigures, TimedEpisode, TimedSlice, reuse_rates, slice_times
+from ams_ros.benchmark.reuse.overhead import measure_overhead
+from ams_ros.benchmark.reuse.request import FILLING_OFFSET, ReuseRequest
+from ams_ros.benchmark.reuse.rollout import task_request
+from ams_ros.benchmark.reuse.scenes import ONE_LEFT
+from ams_ros.benchmark.reuse.stages import measure_stages
 from ams_ros.cli.main import app
 from ams_ros.errors import ConfigurationError
 from ams_ros.policy.full_size import CAMERAS, check_memory, random_policy

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ams_ros.context.embedding import DIMENSION, context_embedding
+from ams_ros.context.index.embedding import DIMENSION, context_embedding
 from ams_ros.errors import ConfigurationError
 
 CAMERAS = ("front", "wrist")

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ams_ros.context.hashing.choice import HASH_NAMES, find_hash
+from ams_ros.context.hashing.input_key import camera_key, prefix_key
 from ams_ros.context.hashing.modular import BASE, BLOCK_WORDS, MODULUS, ModularHash
-from ams_ros.context.input_key import camera_key, prefix_key
+from ams_ros.context.hashing.two_phase import fingerprint
 from ams_ros.context.records import KEY_BYTES
-from ams_ros.context.two_phase import fingerprint
 from ams_ros.errors import ConfigurationError
 from ams_ros.types import CameraImage
 

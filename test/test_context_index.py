@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ams_ros.context.action_index import ActionIndex
 from ams_ros.context.hashing.blake3 import Blake3Hash
 from ams_ros.context.hashing.modular import MODULUS, ModularHash
+from ams_ros.context.hashing.two_phase import fingerprint
 from ams_ros.context.hashing.xxh3 import Xxh3Hash
-from ams_ros.context.two_phase import fingerprint
+from ams_ros.context.index.action_index import ActionIndex
 from ams_ros.errors import ConfigurationError
 
 SEGMENT = 64

@@ -24,13 +24,13 @@ from pool_cases import (
 )
 from pool_model import INSTRUCTIONS, MODELS, content, context, input_key, unit
 
-from ams_ros.context.key_board import KeyBoardReader
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_records import HOST
+from ams_ros.context.host.shared_memory import SharedArea
+from ams_ros.context.index.key_board import KeyBoardReader
+from ams_ros.context.memory.warm_memory import LEAST_BYTES, WarmMemory
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_records import HOST
 from ams_ros.context.records import ContextOutcome, NewContext, NewVector
-from ams_ros.context.shared_memory import SharedArea
 from ams_ros.context.store import SimilarQuery
-from ams_ros.context.warm_memory import LEAST_BYTES, WarmMemory
 from ams_ros.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,11 +19,11 @@ from pool_cases import (
 )
 from pool_model import MODELS, context
 
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import PoolOptions
-from ams_ros.context.pool_records import HOST, PoolFigures
+from ams_ros.context.host.shared_memory import area_exists
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_options import PoolOptions
+from ams_ros.context.pool.pool_records import HOST, PoolFigures
 from ams_ros.context.records import ContextOutcome
-from ams_ros.context.shared_memory import area_exists
 from ams_ros.errors import ConfigurationError, PoolError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ from pool_model import MODELS, content, context, input_key, model_key, unit
 
 from ams_ros.context.hashing.modular import MODULUS, ModularHash
 from ams_ros.context.local_store import LocalContextStore
-from ams_ros.context.pool import ContextPool
+from ams_ros.context.pool.pool import ContextPool
 from ams_ros.context.records import ContextOutcome, ModelKey, NewContext, NewVector, VectorKind
 from ams_ros.context.store import SimilarQuery
 from ams_ros.errors import ConfigurationError, PoolError

@@ -28,11 +28,11 @@ from pool_cases import (
 )
 from pool_model import INSTRUCTIONS, MODELS, content, context, input_key, unit
 
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import LEAST_HOST_BYTES
-from ams_ros.context.pool_records import DISK, HOST, NOWHERE
+from ams_ros.context.host.shared_memory import area_exists
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_options import LEAST_HOST_BYTES
+from ams_ros.context.pool.pool_records import DISK, HOST, NOWHERE
 from ams_ros.context.records import ContextOutcome, VectorKind
-from ams_ros.context.shared_memory import area_exists
 from ams_ros.context.store import SimilarQuery
 from ams_ros.errors import PoolError
 
@@ -196,7 +196,7 @@ KILLED = """
     from pathlib import Path
     from pool_model import context
     from pool_cases import options
-    from ams_ros.context.pool import ContextPool
+    from ams_ros.context.pool.pool import ContextPool
     from ams_ros.context.records import ContextOutcome
     pool = ContextPool(options(Path(sys.argv[1])))
     for serial in range(8):

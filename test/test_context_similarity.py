@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from ams_ros.context.index.similarity import SimilarityIndex
 from ams_ros.context.records import ContextOutcome
-from ams_ros.context.similarity import SimilarityIndex
 from ams_ros.errors import ConfigurationError
 
 MODEL = hashlib.sha256(b"a model").digest()

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ams_ros.context.device_tier import DeviceTier
 from ams_ros.context.eviction.choice import POLICIES, find_policy
 from ams_ros.context.records import VectorKind
+from ams_ros.context.reuse.device_tier import DeviceTier
 from ams_ros.errors import ConfigurationError
 
 

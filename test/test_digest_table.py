@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ams_ros.context.digest_table import DigestTable
+from ams_ros.context.memory.digest_table import DigestTable
 
 WIDTH = 16
 

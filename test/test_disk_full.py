@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from disk_fixtures import content, new_context, record, vector
 
-from ams_ros.context.disk_tier import DiskTier
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import PoolOptions
-from ams_ros.context.portable import export_contexts, read_contexts
+from ams_ros.context.disk.disk_tier import DiskTier
+from ams_ros.context.disk.portable import export_contexts, read_contexts
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_options import PoolOptions
 from ams_ros.context.records import ContextOutcome, VectorKind
 from ams_ros.errors import PoolError
 
@@ -184,7 +184,7 @@ import resource, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from disk_fixtures import content, record, vector
-from ams_ros.context.disk_tier import DiskTier
+from ams_ros.context.disk.disk_tier import DiskTier
 from ams_ros.context.records import VectorKind
 from ams_ros.errors import PoolError
 tier = DiskTier(Path({str(tmp_path / "store")!r}), 2**26)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from disk_fixtures import content, record, vector
 
-from ams_ros.context.disk_tier import DiskFullError, DiskTier, VectorGoneError
+from ams_ros.context.disk.disk_tier import DiskFullError, DiskTier, VectorGoneError
 from ams_ros.context.records import VectorKind
 
 MEGABYTE = 2**20

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from disk_fixtures import MODEL, content, record, same_record, vector
 
-from ams_ros.context.disk_tier import DamagedVectorError, DiskFullError, DiskTier, DiskVector, VectorGoneError
+from ams_ros.context.disk.disk_tier import DamagedVectorError, DiskFullError, DiskTier, DiskVector, VectorGoneError
 from ams_ros.context.records import ContextOutcome, VectorKind
 from ams_ros.errors import ConfigurationError, PoolError
 

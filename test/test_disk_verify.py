@@ -15,12 +15,12 @@ from disk_fixtures import content, new_context, record, vector
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ams_ros.context import disk_tier, disk_verification
-from ams_ros.context.disk_rows import seal, seal_vector
-from ams_ros.context.disk_tier import DiskTier, VectorGoneError
-from ams_ros.context.packs import PackFolder
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import PoolOptions
+from ams_ros.context.disk import disk_tier, disk_verification
+from ams_ros.context.disk.disk_rows import seal, seal_vector
+from ams_ros.context.disk.disk_tier import DiskTier, VectorGoneError
+from ams_ros.context.disk.packs import PackFolder
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_options import PoolOptions
 from ams_ros.context.records import ContextOutcome, VectorKind
 
 MEGABYTE = 2**20

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ams_ros.context.extents import ALIGNMENT, FreeExtents, aligned
+from ams_ros.context.host.extents import ALIGNMENT, FreeExtents, aligned
 
 CAPACITY = 64 * ALIGNMENT
 

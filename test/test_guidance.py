@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ams_ros.context.guidance import latent_at, start_from
 from ams_ros.context.records import ContextOutcome, ContextRecord, ModelKey, VectorKind
+from ams_ros.context.reuse.guidance import latent_at, start_from
 from ams_ros.context.store import FetchedContext, FetchedVector
 from ams_ros.errors import InferenceError
 from ams_ros.types import Guidance, GuidanceVariant

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ams_ros.context import raw_memory
 from ams_ros.context.hashing.choice import HASH_NAMES, find_hash
 from ams_ros.context.hashing.modular import MODULUS, ModularHash
 from ams_ros.context.hashing.protocol import Buffer
 from ams_ros.context.hashing.xxh3 import Xxh3Hash
-from ams_ros.context.host_tier import Bytes, HostTier
-from ams_ros.context.shared_memory import SharedArea, area_name
-from ams_ros.context.virtual_actions import TierFullError, UnknownActionError
+from ams_ros.context.host.host_tier import Bytes, HostTier
+from ams_ros.context.host.shared_memory import SharedArea, area_name
+from ams_ros.context.host.virtual_actions import TierFullError, UnknownActionError
+from ams_ros.context.memory import raw_memory
 from ams_ros.errors import ConfigurationError, PoolError
 
 SEGMENT = 256

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
-from ams_ros.context.extents import aligned
 from ams_ros.context.hashing.modular import ModularHash
 from ams_ros.context.hashing.protocol import Buffer, SegmentHash, as_bytes
 from ams_ros.context.hashing.xxh3 import Xxh3Hash
-from ams_ros.context.host_tier import HostTier
-from ams_ros.context.shared_memory import SharedArea, area_name
-from ams_ros.context.virtual_actions import TierFullError
+from ams_ros.context.host.extents import aligned
+from ams_ros.context.host.host_tier import HostTier
+from ams_ros.context.host.shared_memory import SharedArea, area_name
+from ams_ros.context.host.virtual_actions import TierFullError
 
 SEGMENT = 128
 CAPACITY = 24 * SEGMENT

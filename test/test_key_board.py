@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ams_ros.context.key_board import FULLNESS, HEADER_BYTES, PREFIX_BYTES, KeyBoard, KeyBoardReader, bytes_for
+from ams_ros.context.index.key_board import FULLNESS, HEADER_BYTES, PREFIX_BYTES, KeyBoard, KeyBoardReader, bytes_for
 from ams_ros.errors import ConfigurationError, PoolError
 
 

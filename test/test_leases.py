@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from ams_ros.context.leases import Lease, LeaseTable
+from ams_ros.context.host.leases import Lease, LeaseTable
 from ams_ros.errors import ConfigurationError
 
 

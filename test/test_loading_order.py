@@ -10,7 +10,7 @@ import pytest
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    "modules", [("ams_ros.context.vector_graph", "rclpy"), ("rclpy", "ams_ros.context.vector_graph")]
+    "modules", [("ams_ros.context.index.vector_graph", "rclpy"), ("rclpy", "ams_ros.context.index.vector_graph")]
 )
 def test_the_vector_graph_and_rclpy_may_be_loaded_in_either_order(modules: tuple[str, str]) -> None:
     program = (

@@ -15,7 +15,7 @@ from pool_cases import (
 from pool_model import INSTRUCTIONS, MODELS, content, context, unit
 
 from ams_ros.context.local_store import LocalContextStore
-from ams_ros.context.pool import ContextPool
+from ams_ros.context.pool.pool import ContextPool
 from ams_ros.context.records import NewContext, NewVector
 from ams_ros.context.store import SimilarQuery
 from ams_ros.errors import ConfigurationError

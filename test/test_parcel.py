@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from ams_ros.context import parcel as parcel_module
-from ams_ros.context.mapped_reader import MappedReader
-from ams_ros.context.parcel import GRAIN, Parcel, ParcelWriter, read_parcel
-from ams_ros.context.shared_memory import FOLDER, SharedArea, area_exists, area_name
+from ams_ros.context.host import parcel as parcel_module
+from ams_ros.context.host.mapped_reader import MappedReader
+from ams_ros.context.host.parcel import GRAIN, Parcel, ParcelWriter, read_parcel
+from ams_ros.context.host.shared_memory import FOLDER, SharedArea, area_exists, area_name
 from ams_ros.errors import PoolError
 
 STORE = f"test.{os.getpid()}"

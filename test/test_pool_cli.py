@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ams_ros.cli.main import main
-from ams_ros.context.disk_tier import DiskTier, DiskVector
+from ams_ros.context.disk.disk_tier import DiskTier, DiskVector
 from ams_ros.context.records import ContextOutcome, ContextRecord, VectorKind
 
 LATENTS = np.arange(24, dtype=np.float32).reshape(3, 2, 4)

@@ -15,10 +15,10 @@ from disk_fixtures import new_context, same_record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ams_ros.context.portable import Damaged, PortableContext, export_contexts, read_contexts
-from ams_ros.context.portable_lines import MAXIMUM_LINE_BYTES
+from ams_ros.context.disk.portable import Damaged, PortableContext, export_contexts, read_contexts
+from ams_ros.context.disk.portable_lines import MAXIMUM_LINE_BYTES
+from ams_ros.context.disk.tensor_file import encode_frame
 from ams_ros.context.records import ContextOutcome, NewContext, NewVector, VectorKind
-from ams_ros.context.tensor_file import encode_frame
 from ams_ros.errors import PoolError
 
 NAMES = ("first", "second", "third")

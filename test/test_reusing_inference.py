@@ -10,11 +10,11 @@ import pytest
 from policy_fixtures import INSTRUCTION, observation
 
 from ams_ros.context.local_store import LocalContextStore
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import PoolOptions
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_options import PoolOptions
 from ams_ros.context.records import ContextOutcome, VectorKind
-from ams_ros.context.reuse_options import ReuseOptions
-from ams_ros.context.reusing_inference import ReusingInference
+from ams_ros.context.reuse.reuse_options import ReuseOptions
+from ams_ros.context.reuse.reusing_inference import ReusingInference
 from ams_ros.context.store import FetchedVector
 from ams_ros.errors import ConfigurationError, InferenceError
 from ams_ros.policy.inference import SliceInference

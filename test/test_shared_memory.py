@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from ams_ros.context.shared_memory import (
+from ams_ros.context.host.shared_memory import (
     FOLDER,
     SharedArea,
     area_exists,
@@ -21,7 +21,7 @@ from ams_ros.errors import ConfigurationError, PoolError
 
 OWNER = """
 import sys, time
-from ams_ros.context.shared_memory import SharedArea, area_name
+from ams_ros.context.host.shared_memory import SharedArea, area_name
 area = SharedArea.create(area_name(sys.argv[1], "host"), 1 << 20)
 area.array[:] = 7
 print(area.name, flush=True)

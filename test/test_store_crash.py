@@ -16,7 +16,7 @@ import pytest
 from disk_fixtures import record, same_record, vector
 from store_writer import vectors_of
 
-from ams_ros.context.disk_tier import DamagedVectorError, DiskTier, DiskVector
+from ams_ros.context.disk.disk_tier import DamagedVectorError, DiskTier, DiskVector
 from ams_ros.context.records import VectorKind
 from ams_ros.errors import PoolError
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from disk_fixtures import content, record, vector
 
-from ams_ros.context.disk_tier import DamagedVectorError, DiskTier, VectorGoneError
+from ams_ros.context.disk.disk_tier import DamagedVectorError, DiskTier, VectorGoneError
 from ams_ros.context.records import VectorKind
 from ams_ros.errors import PoolError
 
@@ -30,7 +30,7 @@ def pack_files(tier: DiskTier) -> list[Path]:
 
 def test_two_writers_the_second_is_refused_and_told_who_the_first_is(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from ams_ros.context.disk_tier import DiskTier\n"
+        "import sys; from pathlib import Path; from ams_ros.context.disk.disk_tier import DiskTier\n"
         f"tier = DiskTier(Path({str(tmp_path / 'store')!r}), 2**24, holder='pool of robot 7')\n"
         "print('open', flush=True); sys.stdin.read()"
     )

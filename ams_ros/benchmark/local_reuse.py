@@ -6,10 +6,10 @@ from pathlib import Path
 from types import TracebackType
 
 from ams_ros.context.local_store import LocalContextStore
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import PoolOptions
-from ams_ros.context.reuse_options import ReuseOptions
-from ams_ros.context.reusing_inference import ReusingInference
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_options import PoolOptions
+from ams_ros.context.reuse.reuse_options import ReuseOptions
+from ams_ros.context.reuse.reusing_inference import ReusingInference
 from ams_ros.policy.protocol import Policy
 
 ROBOT = "widowx_250s"

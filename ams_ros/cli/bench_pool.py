@@ -45,7 +45,7 @@ def bench_pool(
     # Only now: the policy's libraries take seconds to load, and a refusal should not wait for them.
     import tempfile
 
-    from ams_ros.benchmark.pool_bench import measure_pool
+    from ams_ros.benchmark.pool.bench import measure_pool
     from ams_ros.cli.bench_pool_view import show
     from ams_ros.cli.interrupts import Interrupts
     from ams_ros.cli.pool_service_time import measure_service
@@ -64,7 +64,7 @@ def bench_pool(
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if plot is not None:
-        from ams_ros.benchmark.pool_plot import plot_growth
+        from ams_ros.benchmark.pool.plot import plot_growth
 
         plot_growth(figures["growth"], plot)
     show(figures, judged=not quick)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ams_ros.benchmark.pool_goals import GOALS
+from ams_ros.benchmark.pool.goals import GOALS
 from ams_ros.cli.output import console, print_table
 
 

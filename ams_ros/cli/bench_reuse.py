@@ -27,7 +27,7 @@ def bench_reuse(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.")] = None,
 ) -> None:
     """Compare ways to reuse with direct inference: success, throughput, time by stage, cost of having a pool."""
-    from ams_ros.benchmark.reuse_request import ReuseRequest
+    from ams_ros.benchmark.reuse.request import ReuseRequest
 
     cores = len(os.sched_getaffinity(0))
     request = ReuseRequest(
@@ -40,8 +40,8 @@ def bench_reuse(
     )
     json_file = json_file and writable_file("--json", json_file)
     # Only now: the policy's libraries take seconds to load, and a refusal should not wait for them.
-    from ams_ros.benchmark.reuse_bench import bench_reuse as measure
-    from ams_ros.benchmark.reuse_figures import CellFigures
+    from ams_ros.benchmark.reuse.bench import bench_reuse as measure
+    from ams_ros.benchmark.reuse.figures import CellFigures
     from ams_ros.cli.bench_reuse_view import show
 
     out = console()

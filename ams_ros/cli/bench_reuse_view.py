@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.table import Table
 
-from ams_ros.benchmark.reuse_overhead import OverheadFigures, PairedTimes
-from ams_ros.benchmark.reuse_report import Filling, ReuseBenchReport
-from ams_ros.benchmark.reuse_stages import StageFigures
+from ams_ros.benchmark.reuse.overhead import OverheadFigures, PairedTimes
+from ams_ros.benchmark.reuse.report import Filling, ReuseBenchReport
+from ams_ros.benchmark.reuse.stages import StageFigures
 from ams_ros.cli.output import console, print_table
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ams_ros.cli.shared_memory import remove_orphans, segments_of
-from ams_ros.context.shared_memory import remove_leftovers
+from ams_ros.context.host.shared_memory import remove_leftovers
 from ams_ros.errors import RobotError
 
 TAIL_LINES = 15

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ams_ros.cli.pool_access import ContextRow, Exported, Imported, Listing, Removed, VectorRow, Verified
-from ams_ros.context.disk_tier import (
+from ams_ros.context.disk.disk_tier import (
     INDEX_NAME,
     DamagedVectorError,
     DiskTier,
@@ -19,7 +19,7 @@ from ams_ros.context.disk_tier import (
     DiskVectorRow,
     VectorGoneError,
 )
-from ams_ros.context.portable import Damaged, PortableContext, export_contexts, read_contexts
+from ams_ros.context.disk.portable import Damaged, PortableContext, export_contexts, read_contexts
 from ams_ros.context.records import ContextOutcome, ContextRecord, NewVector
 from ams_ros.errors import ConfigurationError, PoolError
 

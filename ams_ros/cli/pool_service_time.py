@@ -18,14 +18,14 @@ import yaml
 from rclpy.serialization import serialize_message
 
 from ams_ros.benchmark.interleaved import Subject, interleave, percentile, ratio
-from ams_ros.benchmark.pool_samples import MODEL, embeddings, input_keys, prefix_array, record
+from ams_ros.benchmark.pool.samples import MODEL, embeddings, input_keys, prefix_array, record
 from ams_ros.cli.graph_processes import GraphProcesses
 from ams_ros.cli.lifecycle import change_state
 from ams_ros.cli.ros_session import RosSession
-from ams_ros.context.mapped_reader import MappedReader
-from ams_ros.context.parcel import ParcelWriter
+from ams_ros.context.hashing.two_phase import SEGMENT_BYTES
+from ams_ros.context.host.mapped_reader import MappedReader
+from ams_ros.context.host.parcel import ParcelWriter
 from ams_ros.context.records import NewContext, NewVector, VectorKind
-from ams_ros.context.two_phase import SEGMENT_BYTES
 from ams_ros.errors import PoolError, RobotError
 from ams_ros.nodes.pool_conversions import layouts_of
 from ams_ros.nodes.put_request import put_request

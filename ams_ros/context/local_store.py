@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from ams_ros.context.pool import ContextPool
+from ams_ros.context.pool.pool import ContextPool
 from ams_ros.context.records import ModelKey, NewContext, VectorKind
 from ams_ros.context.store import FetchedContext, FetchedVector, Match, SimilarQuery
 from ams_ros.errors import ConfigurationError, PoolError

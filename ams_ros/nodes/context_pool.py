@@ -14,8 +14,8 @@ from std_msgs.msg import Header
 
 from ams_ros.context.eviction.choice import POLICIES
 from ams_ros.context.hashing.choice import HASH_NAMES
-from ams_ros.context.pool import ContextPool
-from ams_ros.context.pool_options import DEFAULT_SEGMENT_BYTES, PoolOptions
+from ams_ros.context.pool.pool import ContextPool
+from ams_ros.context.pool.pool_options import DEFAULT_SEGMENT_BYTES, PoolOptions
 from ams_ros.errors import AmsError, ConfigurationError, PoolError
 from ams_ros.msg import PoolStats
 from ams_ros.nodes.deferred_service import Reply, defer_replies, not_called

@@ -10,9 +10,9 @@ import numpy as np
 from sensor_msgs.msg import Image, JointState
 
 from ams_ros.context.eviction.choice import POLICIES
-from ams_ros.context.guarded_store import CONNECTED
-from ams_ros.context.reuse_options import ReuseOptions
-from ams_ros.context.reusing_inference import ReusingInference
+from ams_ros.context.reuse.guarded_store import CONNECTED
+from ams_ros.context.reuse.reuse_options import ReuseOptions
+from ams_ros.context.reuse.reusing_inference import ReusingInference
 from ams_ros.errors import AmsError, ConfigurationError
 from ams_ros.nodes.conversions import reuse_message, slice_message, slice_request_of, stage_messages
 from ams_ros.nodes.deferred_service import Reply, defer_replies, not_called

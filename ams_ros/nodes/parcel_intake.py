@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ams_ros.context.extents import aligned
-from ams_ros.context.parcel import read_parcel
+from ams_ros.context.host.extents import aligned
+from ams_ros.context.host.parcel import read_parcel
 from ams_ros.context.records import NewVector
 from ams_ros.errors import ConfigurationError
 from ams_ros.nodes.pool_conversions import VectorLayout

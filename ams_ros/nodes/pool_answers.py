@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ams_ros.context.pool import ContextPool
+from ams_ros.context.pool.pool import ContextPool
 from ams_ros.context.records import NewContext, check_identifier
 from ams_ros.context.store import SimilarQuery
 from ams_ros.errors import ConfigurationError

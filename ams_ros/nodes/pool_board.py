@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-from ams_ros.context.key_board import KeyBoardReader
-from ams_ros.context.shared_memory import SharedArea
+from ams_ros.context.host.shared_memory import SharedArea
+from ams_ros.context.index.key_board import KeyBoardReader
 from ams_ros.errors import AmsError
 
 

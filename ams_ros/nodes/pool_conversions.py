@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from std_msgs.msg import Header
 
-from ams_ros.context.pool_records import PoolFigures, VectorPlace
+from ams_ros.context.pool.pool_records import PoolFigures, VectorPlace
 from ams_ros.context.records import (
     KEY_BYTES,
     MAXIMUM_EMBEDDING,

@@ -12,7 +12,7 @@ from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
 
-from ams_ros.context.guarded_store import ABSENT, CONNECTED
+from ams_ros.context.reuse.guarded_store import ABSENT, CONNECTED
 from ams_ros.nodes.goal_call import wait_for
 from ams_ros.nodes.lifecycle import LATCHED
 from ams_ros.srv import QueryContexts

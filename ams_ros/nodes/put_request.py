@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from ams_ros.context.parcel import ParcelWriter
+from ams_ros.context.host.parcel import ParcelWriter
 from ams_ros.context.records import NewContext
 from ams_ros.msg import VectorInfo
 from ams_ros.nodes.pool_conversions import context_message

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from rclpy.node import Node
 
-from ams_ros.context.guarded_store import CONNECTED
-from ams_ros.context.mapped_reader import MappedReader
-from ams_ros.context.parcel import ParcelWriter
+from ams_ros.context.host.mapped_reader import MappedReader
+from ams_ros.context.host.parcel import ParcelWriter
 from ams_ros.context.records import ContextRecord, ModelKey, NewContext, VectorKind
+from ams_ros.context.reuse.guarded_store import CONNECTED
 from ams_ros.context.store import FetchedContext, FetchedVector, Match, SimilarQuery
 from ams_ros.errors import ConfigurationError, PoolError
 from ams_ros.msg import VectorInfo

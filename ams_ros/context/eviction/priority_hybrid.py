@@ -17,9 +17,9 @@ import heapq
 import math
 from collections.abc import Iterator
 
-from ams_ros.context.columns import column, enlarged, real_column
 from ams_ros.context.eviction.key_heap import KeyHeap
 from ams_ros.context.eviction.policy import VectorFacts
+from ams_ros.context.memory.columns import column, enlarged, real_column
 from ams_ros.context.records import VectorKind
 
 HALF_LIFE = 4096

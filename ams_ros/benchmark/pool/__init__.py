@@ -1,0 +1,1 @@
+"""What the context pool costs and saves: `ams bench pool`."""

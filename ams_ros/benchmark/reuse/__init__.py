@@ -1,0 +1,1 @@
+"""What reuse and guidance are worth: `ams bench reuse`."""

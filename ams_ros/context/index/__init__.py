@@ -1,0 +1,1 @@
+"""What contexts and vectors are found by: exactly by input, and by similarity of their situation (spec C2, C4)."""

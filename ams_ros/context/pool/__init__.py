@@ -1,0 +1,1 @@
+"""The pool over its tiers, index and eviction."""
