@@ -210,6 +210,7 @@ def test_a_run_with_the_pool_tells_what_it_did_and_how_to_mark_its_episode() -> 
         "Episode: task-1 (say how it went: ams pool mark task-1 succeeded)",
     )
     assert "--store" in with_pool.pool_lines(runs_on=False)[1]
+    assert len(replace(with_pool, inferences=0).pool_lines(runs_on=True)) == 1, "nothing was kept to be marked"
     assert "without one" in replace(with_pool, pool=None).pool_lines(runs_on=True)[0]
 
 

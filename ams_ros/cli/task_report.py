@@ -136,5 +136,7 @@ class TaskReport:
         if self.mode == Mode.DIRECT.value:
             return ()
         used = self.pool.sentence() if self.pool else "No context pool answers: inference went without one."
+        if not self.inferences:  # there is nothing that could be marked
+            return (used,)
         command = f"ams pool mark {self.episode} succeeded" + ("" if runs_on else " --store FOLDER")
         return used, f"Episode: {self.episode} (say how it went: {command})"
