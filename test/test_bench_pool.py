@@ -14,8 +14,8 @@ from ams_ros.benchmark.pool.bench import against_logarithm
 from ams_ros.benchmark.pool.eviction import compare_policies, compose_trace
 from ams_ros.benchmark.pool.goals import GOALS, Goal
 from ams_ros.benchmark.pool.growth import measure_growth
+from ams_ros.benchmark.pool.request import PoolBenchRequest
 from ams_ros.benchmark.pool.samples import embeddings, input_keys, small_contexts
-from ams_ros.benchmark.pool_request import PoolBenchRequest
 from ams_ros.context.eviction.policy import VectorFacts
 from ams_ros.context.records import VectorKind
 

@@ -29,7 +29,7 @@ def bench_pool(
 
     Exit code 0 whether goals are met or not: the measurement itself worked.
     """
-    from ams_ros.benchmark.pool_request import PoolBenchRequest
+    from ams_ros.benchmark.pool.request import PoolBenchRequest
 
     request = PoolBenchRequest(
         contexts=contexts if contexts is not None else QUICK_CONTEXTS if quick else 100_000,

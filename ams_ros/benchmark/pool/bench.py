@@ -16,7 +16,7 @@ from ams_ros.benchmark.pool.filled import measure_filled_pool
 from ams_ros.benchmark.pool.growth import measure_growth
 from ams_ros.benchmark.pool.hashing import measure_hashing
 from ams_ros.benchmark.pool.host_copy import measure_host_copy
-from ams_ros.benchmark.pool_request import PoolBenchRequest
+from ams_ros.benchmark.pool.request import PoolBenchRequest
 from ams_ros.context.index.embedding import DIMENSION
 from ams_ros.context.pool.pool_options import PoolOptions
 

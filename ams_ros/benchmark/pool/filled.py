@@ -10,8 +10,8 @@ import numpy as np
 import psutil
 
 from ams_ros.benchmark.interleaved import Subject, interleave, percentile
+from ams_ros.benchmark.pool.request import SMALLEST
 from ams_ros.benchmark.pool.samples import INSTRUCTION, MODEL, embeddings, input_keys, small_contexts
-from ams_ros.benchmark.pool_request import SMALLEST
 from ams_ros.context.host.leases import Lease
 from ams_ros.context.pool.pool import ContextPool
 from ams_ros.context.pool.pool_options import MIB, PoolOptions
