@@ -14,7 +14,7 @@ MODEL = ModelKey("pi0-test", "ab" * 32, "cd" * 32, "bfloat16", ("front", "wrist"
 
 def record(name: str, **changes) -> ContextRecord:
     generator = np.random.default_rng(zlib.crc32(name.encode()))
-    embedding = generator.standard_normal(64).astype(np.float32)
+    direction = generator.standard_normal(64)
     fields = {
         "context_id": name,
         "model": MODEL,
@@ -25,7 +25,8 @@ def record(name: str, **changes) -> ContextRecord:
         "created": 1.7e9,
         "joints": generator.standard_normal(6),
         "gripper": 0.03,
-        "embedding": embedding / np.linalg.norm(embedding),
+        # In half precision, as the pool keeps it, so that what comes back is what was put.
+        "embedding": np.asarray(direction / np.linalg.norm(direction), np.float16).astype(np.float32),
         "seed": 2**64 - 1,
         "start_time": 1.0,
         "guided_by": "",
