@@ -283,6 +283,9 @@ def test_a_task_in_mode_context_keeps_its_slices_under_its_episode(probe, pool, 
     supervisor = start_node("replay_supervisor", {"rest.slices": 1000})
     for node in (robot, supervisor):
         probe.bring_up(node.name)
+    # The robots of earlier tests are gone; until this one is discovered, their cameras count as silent.
+    asker = Asker(probe, inference, robot)
+    asker.until(lambda reply: reply.success, bypass_pool=True)
 
     def run(**fields):
         goal = RunTask.Goal(**{"instruction": INSTRUCTION, "mode": "context", "step_budget": 16, "seed": 1, **fields})
