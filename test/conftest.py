@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests.
+"""Fixtures of the integration tests, and pools for those of the core.
 
     def test_something(start_node, probe):
         robot = start_node("simulated_robot", {"rate": 100.0})  # a real process, ready when this returns
@@ -11,6 +11,8 @@ ends it after the test with SIGINT; a node that does not obey is killed and fail
 services, transitions, parameters, topics, actions. `random_checkpoint` is a policy without sense, for tests of the
 graph itself. `domain` alone is enough for a test that starts processes itself, such as the command line: the
 environment of the test session then already holds the domain.
+
+`pool` and `disk_pool` are context pools in this process, for tests that need no node.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ import pytest
 
 if TYPE_CHECKING:
     from ros_probe import NodeProcess, Probe
+
+    from ams_ros.context.pool.pool import ContextPool
 
 
 @pytest.fixture(scope="session")
@@ -102,3 +106,26 @@ def _starter(probe: Probe, base: Path) -> Iterator[Callable[..., NodeProcess]]:
         except AssertionError as error:
             disobedient.append(str(error))
     assert not disobedient, "\n".join(disobedient)
+
+
+@pytest.fixture
+def pool() -> Iterator[ContextPool]:
+    """A context pool without a disk, in this process, checked at its end."""
+    yield from _checked_pool()
+
+
+@pytest.fixture
+def disk_pool(tmp_path: Path) -> Iterator[ContextPool]:
+    """The same with a disk tier behind little memory."""
+    yield from _checked_pool(tmp_path / "store", host_bytes=64 * 2**10, policy="lru")
+
+
+def _checked_pool(path: Path | None = None, **changes: object) -> Iterator[ContextPool]:
+    from pool_cases import options  # noqa: PLC0415 - most tests need none of it
+
+    from ams_ros.context.pool.pool import ContextPool  # noqa: PLC0415
+
+    opened = ContextPool(options(path, **changes))
+    yield opened
+    opened.check()
+    opened.close()

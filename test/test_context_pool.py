@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,17 +31,6 @@ from ams_ros.context.pool.pool_records import HOST
 from ams_ros.context.records import ContextOutcome, NewContext, NewVector
 from ams_ros.context.store import SimilarQuery
 from ams_ros.errors import ConfigurationError
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture
-def pool() -> Iterator[ContextPool]:
-    """Without a disk."""
-    opened = ContextPool(options())
-    yield opened
-    opened.check()
-    opened.close()
 
 
 def test_a_closed_pool_gives_its_shared_memory_back_without_a_collection_of_garbage():

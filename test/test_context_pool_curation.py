@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -27,23 +26,6 @@ from ams_ros.context.records import ContextOutcome
 from ams_ros.errors import ConfigurationError, PoolError
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture
-def pool() -> Iterator[ContextPool]:
-    """Without a disk."""
-    opened = ContextPool(options())
-    yield opened
-    opened.check()
-    opened.close()
-
-
-@pytest.fixture
-def disk_pool(tmp_path: Path) -> Iterator[ContextPool]:
-    opened = ContextPool(options(tmp_path / "store", host_bytes=64 * KIB, policy="lru"))
-    yield opened
-    opened.check()
-    opened.close()
 
 
 def test_a_listing_shows_the_newest_first_in_parts(pool):

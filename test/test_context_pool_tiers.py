@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,23 +36,6 @@ from ams_ros.context.store import SimilarQuery
 from ams_ros.errors import PoolError
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture
-def pool() -> Iterator[ContextPool]:
-    """Without a disk."""
-    opened = ContextPool(options())
-    yield opened
-    opened.check()
-    opened.close()
-
-
-@pytest.fixture
-def disk_pool(tmp_path: Path) -> Iterator[ContextPool]:
-    opened = ContextPool(options(tmp_path / "store", host_bytes=64 * KIB, policy="lru"))
-    yield opened
-    opened.check()
-    opened.close()
 
 
 def test_what_leaves_the_host_tier_is_dropped_when_cheap_and_written_when_not_c6(disk_pool):

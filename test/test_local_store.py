@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from pool_cases import (
     INPUT_KEYS,
@@ -19,17 +16,6 @@ from ams_ros.context.pool.pool import ContextPool
 from ams_ros.context.records import NewContext, NewVector
 from ams_ros.context.store import SimilarQuery
 from ams_ros.errors import ConfigurationError
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture
-def pool() -> Iterator[ContextPool]:
-    """Without a disk."""
-    opened = ContextPool(options())
-    yield opened
-    opened.check()
-    opened.close()
 
 
 def test_a_local_store_gives_what_the_pool_has_and_stores_behind_the_back(pool):

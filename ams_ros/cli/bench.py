@@ -12,7 +12,7 @@ import typer
 
 from ams_ros.cli.bench_pool import bench_pool
 from ams_ros.cli.bench_reuse import bench_reuse
-from ams_ros.cli.output import console, writable_file
+from ams_ros.cli.output import console, writable_file, write_figures
 from ams_ros.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def bench_slice(
     stages = time_slices(policy, slices, threads)
     for stage in stages:
         console().print(f"{stage.stage:<8} median {stage.median * 1e3:6.2f} ms   p99 {stage.p99 * 1e3:6.2f} ms")
-    _write(json_file, {"policy": policy, "slices": slices, "threads": threads, "stages": [asdict(s) for s in stages]})
+    write_figures(
+        json_file, {"policy": policy, "slices": slices, "threads": threads, "stages": [asdict(s) for s in stages]}
+    )
 
 
 @bench.command("graph")
@@ -65,7 +67,7 @@ def bench_graph(
             figures = {"idle": _idle(graph, seconds), "task": _task(graph)}
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
-    _write(json_file, figures)
+    write_figures(json_file, figures)
 
 
 def _idle(graph: Graph, seconds: float) -> dict[str, Any]:
@@ -112,8 +114,3 @@ def _show(title: str, loads: dict[str, NodeLoad]) -> None:
     for name, load in loads.items():
         console().print(f"  {name:<18} {load.cpu:6.1%} of one core   {load.resident / 2**20:6.0f} MiB resident")
     console().print(f"  {'all':<18} {sum(load.cpu for load in loads.values()):6.1%} of one core")
-
-
-def _write(path: Path | None, figures: dict[str, Any]) -> None:
-    if path is not None:
-        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

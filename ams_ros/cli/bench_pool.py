@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ams_ros.cli.output import console, writable_file
+from ams_ros.cli.output import console, writable_file, write_figures
 
 QUICK_CONTEXTS = 5_000
 
@@ -61,8 +60,7 @@ def bench_pool(
             figures = measure_pool(request, Path(folder), service, lambda part: out.print(f"{part} ..."))
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
-    if json_file is not None:
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, figures)
     if plot is not None:
         from ams_ros.benchmark.pool.plot import plot_growth
 

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ams_ros.cli.output import console, writable_file
+from ams_ros.cli.output import console, writable_file, write_figures
 
 
 def bench_reuse(
@@ -54,6 +53,5 @@ def bench_reuse(
         out.print(f"{done}: {figures.scenes.name}; {figures.cell.name}: {successes}")
 
     report = measure(request, cores if full_size else 0, count)
-    if json_file is not None:
-        json_file.write_text(json.dumps(report.as_dictionary(), indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, report.as_dictionary())
     show(report)

@@ -13,7 +13,7 @@ from ams_ros.action import RunTask
 from ams_ros.cli.ros_session import RosSession, nothing
 from ams_ros.cli.task_report import Score
 from ams_ros.errors import RobotError
-from ams_ros.msg import Guidance as GuidanceMessage
+from ams_ros.nodes.conversions import guidance_message
 from ams_ros.srv import ResetScene, ScoreScene
 from ams_ros.types import Guidance
 
@@ -36,16 +36,14 @@ class TaskGoal:
 
     def message(self) -> RunTask.Goal:
         """The action's goal; the supervisor makes up the episode."""
-        goal = RunTask.Goal(instruction=self.instruction, mode=self.mode, step_budget=self.budget, seed=self.seed)
-        if self.guidance is not None:
-            goal.guidance = GuidanceMessage(
-                reference=self.guidance.reference,
-                start_time=self.guidance.start_time,
-                variant=self.guidance.variant.value,
-                steps=self.guidance.steps,
-            )
-            goal.guided_slices = self.guided_slices
-        return goal
+        return RunTask.Goal(
+            instruction=self.instruction,
+            mode=self.mode,
+            step_budget=self.budget,
+            seed=self.seed,
+            guidance=guidance_message(self.guidance),
+            guided_slices=self.guided_slices,
+        )
 
 
 Feedback = Callable[[str, int, int], None]

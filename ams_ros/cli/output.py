@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -49,3 +52,9 @@ def writable_file(key: str, path: Path, suffixes: tuple[str, ...] = ()) -> Path:
     except OSError as error:
         raise ConfigurationError(key, str(path), f"a file that can be written ({error.strerror})") from error
     return path
+
+
+def write_figures(path: Path | None, figures: Mapping[str, Any]) -> None:
+    """Write figures as JSON that people can read; nothing without a path."""
+    if path is not None:
+        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
