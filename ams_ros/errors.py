@@ -30,3 +30,7 @@ class RobotError(AmsError):
 
 class PoolError(AmsError):
     """The context pool cannot do what was asked: its store is held by another process, damaged, or full."""
+
+
+class PlanningError(AmsError):
+    """No collision-free motion could be found; the text says what was in the way."""

@@ -230,27 +230,110 @@ class Inference:
         return sum(stage.seconds for stage in self.stages)
 
 
+class ExceptionKind(Enum):
+    """What an action exception is about (paper, Table 2). The value is its number there."""
+
+    COLLISION = 1
+    UNREACHABLE = 2
+    CRASH = 3
+    TORQUE = 4
+    MOMENTUM = 5
+    UNEXPECTED_ACTION = 6
+    CONDITION = 7
+
+    @property
+    def hardware(self) -> bool:
+        """Whether the robot's own mechanical state is at fault; otherwise software found an action without effect."""
+        return self.value <= 5
+
+
+class Severity(Enum):
+    """How bad an exception is. MINOR: infer again. SERIOUS: safe state first. CRITICAL: a person must look first."""
+
+    MINOR = "minor"
+    SERIOUS = "serious"
+    CRITICAL = "critical"
+
+
+class StopStage(Enum):
+    """The rungs of the stop ladder (spec row E7); NONE: nothing was tried."""
+
+    NONE = "none"
+    CANCEL = "cancel"
+    HOLD = "hold"
+    DRIVER_STOP = "driver_stop"
+    DEACTIVATE = "deactivate"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One quantity that speaks for an exception: what it was, what it may be, in `unit` (SI, empty for none)."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionException:
+    """What the monitor saw and did about it.
+
+    number: counts the exceptions of one monitor, from 1. stamp: of the offending sample, s on the robot's clock.
+    goal: hex id of the goal under execution, empty when it is not known. context_id, slice, sub_slice, step: where in
+    which slice; -1 where no announced slice was under execution.
+    acted: False in shadow mode, in which nothing was stopped. stage: the last rung of the stop ladder that was tried.
+    stopped: whether the joints were seen to come to rest. acknowledge: whether a person must acknowledge before
+    anything moves again. detection_seconds: from the sample's arrival to the stop request having been handed over;
+    acknowledge_seconds, rest_seconds: from there to its acknowledgement and to rest, -1 when that did not happen.
+    """
+
+    number: int
+    stamp: float
+    kind: ExceptionKind
+    severity: Severity
+    rule: str
+    message: str
+    evidence: tuple[Evidence, ...] = ()
+    goal: str = ""
+    context_id: str = ""
+    slice: int = -1
+    sub_slice: int = -1
+    step: int = -1
+    acted: bool = True
+    stage: StopStage = StopStage.NONE
+    stopped: bool = False
+    acknowledge: bool = False
+    detection_seconds: float = 0.0
+    acknowledge_seconds: float = -1.0
+    rest_seconds: float = -1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How the execution of a slice ended.
+    """How the execution of a slice or a recovery motion ended.
 
     steps: whole steps that were run.
     completed: whether all of them were; if not, `message` says why and the robot holds still.
+    exception: what stopped it, when the exception monitor did.
     """
 
     steps: int
     completed: bool
     message: str = ""
+    exception: ActionException | None = None
 
 
 class Mode(Enum):
     """Which primitives a task runs with.
 
     DIRECT is the paper's baseline: infer, execute, infer again. CONTEXT adds the pool: reuse, storing, guidance.
+    EXCEPTION adds to that the checks of each action and the recovery from exceptions.
     """
 
     DIRECT = "direct"
     CONTEXT = "context"
+    EXCEPTION = "exception"
 
 
 class Phase(Enum):
@@ -258,6 +341,7 @@ class Phase(Enum):
 
     INFERRING = "inferring"
     EXECUTING = "executing"
+    RECOVERING = "recovering"
     ENDED = "ended"
 
 
@@ -289,11 +373,12 @@ class TaskRequest:
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """Where a running task stands: steps executed so far, slices begun so far."""
+    """Where a running task stands: steps executed so far, slices begun so far, exceptions met so far."""
 
     phase: Phase
     step: int
     slice: int
+    exceptions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

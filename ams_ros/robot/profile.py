@@ -22,8 +22,8 @@ class JointSpec:
     """One revolute arm joint.
 
     child: the link it moves. origin_xyz: m, in the link of the joint before it (base link for the first); frames of
-    neighbouring links are parallel at zero. axis: unit vector. lower, upper: rad. velocity: rad/s. effort: N m.
-    damping: N m s/rad. friction: N m.
+    neighbouring links are parallel at zero. axis: unit vector. lower, upper: rad. velocity: rad/s. acceleration: rad/s^2.
+    effort: N m. damping: N m s/rad. friction: N m.
     """
 
     name: str
@@ -33,6 +33,7 @@ class JointSpec:
     lower: float
     upper: float
     velocity: float
+    acceleration: float
     effort: float
     damping: float
     friction: float
@@ -79,7 +80,8 @@ class LinkSpec:
 class RobotProfile:
     """Everything about one robot model.
 
-    start: (dof,) rad, the pose tasks start from. tip_origin: m, of the tip link in the last arm joint's child.
+    start: (dof,) rad, the pose tasks start from. safe: (dof,) rad, clear of table and objects, where a robot waits that
+    could not be brought back the way it came. tip_origin: m, of the tip link in the last arm joint's child.
     """
 
     name: str
@@ -91,6 +93,7 @@ class RobotProfile:
     gripper: GripperSpec
     links: tuple[LinkSpec, ...]
     start: Float64Array
+    safe: Float64Array
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -111,6 +114,16 @@ class RobotProfile:
     def velocity(self) -> Float64Array:
         """(dof,) speed limits, rad/s."""
         return np.array([joint.velocity for joint in self.joints])
+
+    @property
+    def acceleration(self) -> Float64Array:
+        """(dof,) acceleration limits, rad/s^2."""
+        return np.array([joint.acceleration for joint in self.joints])
+
+    @property
+    def effort(self) -> Float64Array:
+        """(dof,) torque limits, N m."""
+        return np.array([joint.effort for joint in self.joints])
 
     def link(self, name: str) -> LinkSpec:
         """The link of that name. Raises ConfigurationError when there is none."""
@@ -146,6 +159,7 @@ def read_profile(path: Path) -> RobotProfile:
         gripper=_gripper(root.section("gripper")),
         links=tuple(_link(section) for section in root.sections("links")),
         start=np.array(root.numbers("start")),
+        safe=np.array(root.numbers("safe")),
     )
     _check(profile, path.name)
     return profile
@@ -155,10 +169,11 @@ def _check(profile: RobotProfile, source: str) -> None:
     dof = len(profile.joints)
     if dof == 0:
         raise ConfigurationError(f"{source}: joints", [], "at least one joint")
-    if profile.start.shape != (dof,):
-        raise ConfigurationError(f"{source}: start", profile.start.tolist(), f"{dof} angles, one for each joint")
-    if not ((profile.start >= profile.lower) & (profile.start <= profile.upper)).all():
-        raise ConfigurationError(f"{source}: start", profile.start.tolist(), "angles within the joint limits")
+    for key, pose in (("start", profile.start), ("safe", profile.safe)):
+        if pose.shape != (dof,):
+            raise ConfigurationError(f"{source}: {key}", pose.tolist(), f"{dof} angles, one for each joint")
+        if not ((pose >= profile.lower) & (pose <= profile.upper)).all():
+            raise ConfigurationError(f"{source}: {key}", pose.tolist(), "angles within the joint limits")
     links = {link.name for link in profile.links}
     for link in (profile.base_link, *(joint.child for joint in profile.joints)):
         if link not in links:
@@ -183,6 +198,7 @@ def _joint(section: _Section) -> JointSpec:
         lower=lower,
         upper=upper,
         velocity=section.positive("velocity"),
+        acceleration=section.positive("acceleration"),
         effort=section.positive("effort"),
         damping=section.positive("damping"),
         friction=section.positive("friction"),

@@ -1,0 +1,1 @@
+"""The rules, one per file; `detector.py` puts them together."""

@@ -1,0 +1,39 @@
+"""What recovery needs of a robot beyond executing slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ams_ros.robot.protocol import Robot
+from ams_ros.robot.stop_request import StopRequest
+from ams_ros.types import ActionException, Execution, Float64Array, JointSample
+
+
+class RecoverableRobot(Robot, Protocol):
+    """A robot with an exception monitor in front of it. While a stop is in force nothing moves it but what follows
+    `release`. All methods block and raise RobotError when robot or monitor do not answer."""
+
+    def listen(self, listener: Callable[[JointSample], None]) -> None:
+        """Have `listener` called with every joint sample (arm joints, then the gripper), in any thread; it must be
+        quick."""
+        ...
+
+    def release(self, exception: ActionException, *, recovery: bool) -> None:
+        """Lift the stop of `exception`: for recovery motions only, watched at reduced thresholds, or for good.
+
+        Raises RobotError when another exception has come up since, or a person must acknowledge first.
+        """
+        ...
+
+    def follow(self, joints: Float64Array, period: float, stop: StopRequest) -> Execution:
+        """Run a recovery motion, (steps, dof) rad, row k at (k + 1) * period s; as `execute` does a slice.
+
+        `exception` of the result is set when the monitor stopped this motion too.
+        """
+        ...
+
+    def restart(self, stop: StopRequest) -> None:
+        """Go through the driver's restart steps. Raises RobotError, with what a person must do, when they fail or when
+        the driver has none."""
+        ...
