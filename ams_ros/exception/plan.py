@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from enum import Enum
 
@@ -46,7 +47,7 @@ class MotionPlan:
         if not (self.period > 0.0 and np.isfinite(self.period)):
             raise ValueError(f"motion plan: period {self.period} s, expected more than 0")
         ends = (0, *self.sub_slices)
-        if ends[-1] != self.steps or any(a >= b for a, b in zip(ends, ends[1:], strict=False)):
+        if ends[-1] != self.steps or any(a >= b for a, b in itertools.pairwise(ends)):
             raise ValueError(f"motion plan: sub-slices end at {self.sub_slices}, expected rising to {self.steps}")
 
     @property

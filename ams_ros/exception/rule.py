@@ -8,8 +8,8 @@ from enum import Enum
 from typing import Any, ClassVar
 
 from ams_ros.exception.state import RobotState
-from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.driver import DriverProfile
+from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.types import Evidence, ExceptionKind, Severity
 
@@ -45,7 +45,7 @@ class Violation:
     stamp: float
 
 
-class Rule(ABC):
+class Rule(ABC):  # noqa: B024 - JointRule and WrenchRule are the abstract ones; a rule may also live on ticks alone
     """One reason to stop.
 
     A rule keeps what it needs between samples (counters, filters) in preallocated arrays, allocates only when it
@@ -71,10 +71,10 @@ class Rule(ABC):
         """The last sample's value divided by its limit, largest over the quantities; above 1 the rule fires once its
         debounce is over. For diagnostics and plots."""
 
-    def begin(self, state: RobotState) -> None:
+    def begin(self, state: RobotState) -> None:  # noqa: B027 - most rules keep nothing per plan
         """A plan came under execution (`state.plan`), or execution ended (`state.plan` is None)."""
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 - most rules keep no past
         """Forget the past: a stop was released, or the robot restarted."""
 
     def joints(self, state: RobotState) -> Violation | None:
@@ -94,7 +94,7 @@ class Rule(ABC):
         return None
 
     def violation(self, state: RobotState, message: str, *evidence: Evidence) -> Violation:
-        """This rule's violation at the present sample."""
+        """The violation of this rule at the present sample."""
         return Violation(self.name, self.kind, self.severity, message, evidence, state.stamp)
 
 

@@ -23,8 +23,11 @@ class ServiceKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceCall:
-    """One call of a service. argument: SET_BOOL: true or false; CHANGE_STATE: the transition's label;
-    SWITCH_CONTROLLER: activate or deactivate, of `controllers`; else empty."""
+    """One call of a service.
+
+    argument: for SET_BOOL true or false, for CHANGE_STATE the transition's label, for SWITCH_CONTROLLER activate or
+    deactivate, of `controllers`; else empty.
+    """
 
     service: str
     kind: ServiceKind
@@ -47,8 +50,10 @@ class StopStep:
 
 @dataclass(frozen=True, slots=True)
 class RestCriterion:
-    """When the arm counts as standing still: no joint faster than `velocity` (rad/s) in `samples` joint samples in a
-    row. deadline: s from the acknowledgement of a rung to rest; past it the next rung is tried."""
+    """When the arm counts as standing still: no joint faster than `velocity` in `samples` joint samples in a row.
+
+    velocity: rad/s. deadline: s from the acknowledgement of a rung to rest; past it the next rung is tried.
+    """
 
     velocity: float
     samples: int

@@ -22,8 +22,8 @@ class JointSpec:
     """One revolute arm joint.
 
     child: the link it moves. origin_xyz: m, in the link of the joint before it (base link for the first); frames of
-    neighbouring links are parallel at zero. axis: unit vector. lower, upper: rad. velocity: rad/s. acceleration: rad/s^2.
-    effort: N m. damping: N m s/rad. friction: N m.
+    neighbouring links are parallel at zero. axis: unit vector. lower, upper: rad. velocity: rad/s. acceleration:
+    rad/s^2. effort: N m. damping: N m s/rad. friction: N m.
     """
 
     name: str

@@ -11,12 +11,17 @@ from ams_ros.types import ActionException, Execution, Float64Array, JointSample
 
 
 class RecoverableRobot(Robot, Protocol):
-    """A robot with an exception monitor in front of it. While a stop is in force nothing moves it but what follows
-    `release`. All methods block and raise RobotError when robot or monitor do not answer."""
+    """A robot with an exception monitor in front of it.
+
+    While a stop is in force nothing moves it but what follows `release`. All methods block and raise RobotError when
+    robot or monitor do not answer.
+    """
 
     def listen(self, listener: Callable[[JointSample], None]) -> None:
-        """Have `listener` called with every joint sample (arm joints, then the gripper), in any thread; it must be
-        quick."""
+        """Have `listener` called with every joint sample (arm joints, then the gripper).
+
+        In any thread; it must be quick.
+        """
         ...
 
     def release(self, exception: ActionException, *, recovery: bool) -> None:
@@ -34,6 +39,8 @@ class RecoverableRobot(Robot, Protocol):
         ...
 
     def restart(self, stop: StopRequest) -> None:
-        """Go through the driver's restart steps. Raises RobotError, with what a person must do, when they fail or when
-        the driver has none."""
+        """Go through the driver's restart steps.
+
+        Raises RobotError, with what a person must do, when they fail or when the driver has none.
+        """
         ...
