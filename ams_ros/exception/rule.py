@@ -45,7 +45,7 @@ class Violation:
     stamp: float
 
 
-class Rule(ABC):  # noqa: B024 - JointRule and WrenchRule are the abstract ones; a rule may also live on ticks alone
+class Rule(ABC):
     """One reason to stop.
 
     A rule keeps what it needs between samples (counters, filters) in preallocated arrays, allocates only when it
