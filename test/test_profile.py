@@ -49,6 +49,10 @@ def test_an_unknown_robot_is_refused_with_the_names_there_are() -> None:
         (("links", 0, "inertia"), [1.0, 1.0], r"links\[0\]\.inertia: .* allowed: 6 numbers"),
         (("links", 0, "inertia"), [-1.0, 1.0, 1.0, 0.0, 0.0, 0.0], r"links\[0\]\.inertia: .* positive definite"),
         (("links", 0, "name"), "bases", r"links: .* an entry for base_link"),
+        (("links", 0, "shapes", 0), {"place": [0, 0, 0]}, r"links\[0\]\.shapes\[0\]: .* one of box or cylinder"),
+        (("links", 0, "shapes", 0, "box"), [0.1, 0.0, 0.1], r"shapes\[0\]\.box: .* numbers above 0"),
+        (("links", 0, "shapes", 1, "cylinder"), [0.1], r"shapes\[1\]\.cylinder: .* allowed: 2 numbers"),
+        (("links", 0, "shapes", 1, "along"), "w", r"shapes\[1\]\.along: got 'w', allowed: x, y, z"),
     ],
 )
 def test_a_wrong_entry_is_named_with_its_place(

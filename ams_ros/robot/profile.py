@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
 from ams_ros.errors import ConfigurationError
 from ams_ros.resources import share_directory
+from ams_ros.robot.section import Section, Vector, read_section
+from ams_ros.robot.shape import Shape, read_shape
 from ams_ros.types import Float64Array
-
-Vector = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class LinkSpec:
     """Mass properties of one link.
 
     mass: kg. com: m, link frame. inertia: (3, 3) kg m^2 about com, along the link's axes. fixed_to: the link it is
-    bolted to at origin_xyz (m), empty for links a joint moves.
+    bolted to at origin_xyz (m), empty for links a joint moves. shapes: what others can touch of it, in its frame.
     """
 
     name: str
@@ -74,6 +71,7 @@ class LinkSpec:
     inertia: Float64Array
     fixed_to: str
     origin_xyz: Vector
+    shapes: tuple[Shape, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,11 +142,7 @@ def load_profile(name: str) -> RobotProfile:
 
 def read_profile(path: Path) -> RobotProfile:
     """Read one profile file. Raises ConfigurationError naming the key that is missing or wrong."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(str(path), str(error), "a readable YAML file") from error
-    root = _Section(content, path.name)
+    root = read_section(path)
     profile = RobotProfile(
         name=root.text("name"),
         title=root.text("title"),
@@ -185,7 +179,7 @@ def _check(profile: RobotProfile, source: str) -> None:
             )
 
 
-def _joint(section: _Section) -> JointSpec:
+def _joint(section: Section) -> JointSpec:
     axis = section.vector("axis")
     if not np.isclose(np.linalg.norm(axis), 1.0):
         raise ConfigurationError(f"{section.key}.axis", axis, "a vector of length 1")
@@ -205,7 +199,7 @@ def _joint(section: _Section) -> JointSpec:
     )
 
 
-def _gripper(section: _Section) -> GripperSpec:
+def _gripper(section: Section) -> GripperSpec:
     lower, upper = section.span("lower", "upper")
     return GripperSpec(
         joint=section.text("joint"),
@@ -221,7 +215,7 @@ def _gripper(section: _Section) -> GripperSpec:
     )
 
 
-def _link(section: _Section) -> LinkSpec:
+def _link(section: Section) -> LinkSpec:
     xx, yy, zz, xy, xz, yz = section.numbers("inertia", 6)
     turn = _rotation(section.vector("inertia_rpy"))
     inertia = turn @ np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) @ turn.T
@@ -235,6 +229,7 @@ def _link(section: _Section) -> LinkSpec:
         inertia=inertia,
         fixed_to=section.text("fixed_to") if fixed else "",
         origin_xyz=section.vector("origin") if fixed else (0.0, 0.0, 0.0),
+        shapes=tuple(map(read_shape, section.sections("shapes"))) if section.has("shapes") else (),
     )
 
 
@@ -245,68 +240,3 @@ def _rotation(rpy: Vector) -> Float64Array:
     pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
     yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
     return np.asarray(yaw @ pitch @ roll, dtype=np.float64)
-
-
-class _Section:
-    """One mapping of the file, with the path of keys that led to it, so that every complaint names its place."""
-
-    def __init__(self, content: object, key: str) -> None:
-        if not isinstance(content, Mapping):
-            raise ConfigurationError(key, content, "a mapping of keys to values")
-        self.key = key
-        self._content: Mapping[str, Any] = content
-
-    def has(self, name: str) -> bool:
-        return name in self._content
-
-    def _value(self, name: str, allowed: str) -> Any:
-        if name not in self._content:
-            raise ConfigurationError(f"{self.key}.{name}", None, allowed)
-        return self._content[name]
-
-    def section(self, name: str) -> _Section:
-        return _Section(self._value(name, "a mapping"), f"{self.key}.{name}")
-
-    def sections(self, name: str) -> Iterator[_Section]:
-        entries = self._value(name, "a list of mappings")
-        if not isinstance(entries, list):
-            raise ConfigurationError(f"{self.key}.{name}", entries, "a list of mappings")
-        for index, entry in enumerate(entries):
-            yield _Section(entry, f"{self.key}.{name}[{index}]")
-
-    def text(self, name: str) -> str:
-        value = self._value(name, "a word")
-        if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"{self.key}.{name}", value, "a word")
-        return value
-
-    def number(self, name: str) -> float:
-        return self._finite(name, self._value(name, "a number"))
-
-    def positive(self, name: str) -> float:
-        value = self.number(name)
-        if value <= 0.0:
-            raise ConfigurationError(f"{self.key}.{name}", value, "a number above 0")
-        return value
-
-    def span(self, lower: str, upper: str) -> tuple[float, float]:
-        low, high = self.number(lower), self.number(upper)
-        if low >= high:
-            raise ConfigurationError(f"{self.key}.{lower}", low, f"a number below {upper} ({high})")
-        return low, high
-
-    def numbers(self, name: str, count: int | None = None) -> tuple[float, ...]:
-        allowed = "a list of numbers" if count is None else f"{count} numbers"
-        values = self._value(name, allowed)
-        if not isinstance(values, list) or (count is not None and len(values) != count):
-            raise ConfigurationError(f"{self.key}.{name}", values, allowed)
-        return tuple(self._finite(name, value) for value in values)
-
-    def vector(self, name: str) -> Vector:
-        x, y, z = self.numbers(name, 3)
-        return x, y, z
-
-    def _finite(self, name: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
-            raise ConfigurationError(f"{self.key}.{name}", value, "a finite number")
-        return float(value)

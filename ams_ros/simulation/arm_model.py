@@ -1,4 +1,4 @@
-"""The arm and its gripper as MJCF: mechanics from the profile, looks and contact shapes from primitives."""
+"""The arm and its gripper as MJCF: mechanics and shapes from the profile; drives, colours and cameras from here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
+from ams_ros.errors import ConfigurationError
 from ams_ros.robot.profile import JointSpec, LinkSpec, RobotProfile
+from ams_ros.robot.shape import Shape
 
 FT_SITE = "wrist_ft_link"
 ARM_CONTYPE, ARM_CONAFFINITY = 2, 0
@@ -39,36 +41,17 @@ SERVOS: tuple[ServoSpec, ...] = (
 FINGER_SERVO = ServoSpec(stiffness=3500.0, damping=60.0, armature=0.1)
 """For the pair: N/m, N s/m, kg per finger. Stiff enough to reach the effort limit on a 3.6 cm cube."""
 
-# Looks and contact shapes by link: (type, size, pos, colour[, euler in degrees]).
-_SHAPES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "base_link": (
-        ("box", "0.075 0.055 0.012", "-0.02 0 0.012", BLACK),
-        ("cylinder", "0.052 0.024", "0 0 0.046", GREY),
-    ),
-    "shoulder_link": (
-        ("cylinder", "0.044 0.011", "0 0 0.012", BLACK),
-        ("box", "0.030 0.042 0.018", "0 0 0.038", BLACK),
-        ("cylinder", "0.027 0.046", "0 0 0.03865", ACCENT, "90 0 0"),
-    ),
-    "upper_arm_link": (
-        ("box", "0.022 0.026 0.115", "0 0 0.130", BLACK),
-        ("box", "0.036 0.026 0.022", "0.022 0 0.25", BLACK),
-        ("cylinder", "0.026 0.040", "0.04975 0 0.25", ACCENT, "90 0 0"),
-    ),
-    "upper_forearm_link": (
-        ("box", "0.078 0.022 0.021", "0.085 0 0", BLACK),
-        ("cylinder", "0.024 0.010", "0.165 0 0", STEEL, "0 90 0"),
-    ),
-    "lower_forearm_link": (
-        ("cylinder", "0.021 0.034", "0.036 0 0", BLACK, "0 90 0"),
-        ("cylinder", "0.021 0.030", "0.075 0 0", ACCENT, "90 0 0"),
-    ),
-    "wrist_link": (("box", "0.026 0.019 0.019", "0.038 0 0", BLACK),),
-    "gripper_link": (
-        ("cylinder", "0.020 0.004", "0.004 0 0", STEEL, "0 90 0"),
-        ("box", "0.019 0.024 0.018", "0.027 0 0", GREY),
-        ("box", "0.009 0.052 0.015", "0.055 0 0", BLACK),
-    ),
+# Of the profile's shapes, in its order.
+_COLOURS: dict[str, tuple[str, ...]] = {
+    "base_link": (BLACK, GREY),
+    "shoulder_link": (BLACK, BLACK, ACCENT),
+    "upper_arm_link": (BLACK, BLACK, ACCENT),
+    "upper_forearm_link": (BLACK, STEEL),
+    "lower_forearm_link": (BLACK, ACCENT),
+    "wrist_link": (BLACK,),
+    "gripper_link": (STEEL, GREY, BLACK),
+    "left_finger_link": (BLACK, STEEL),
+    "right_finger_link": (BLACK, STEEL),
 }
 
 
@@ -76,7 +59,7 @@ def add_arm(world: Element, profile: RobotProfile) -> None:
     """Append the arm to the world body, its base link at the origin."""
     base = SubElement(world, "body", name=profile.base_link)
     _add_inertia(base, profile.link(profile.base_link))
-    _add_shapes(base, profile.base_link)
+    _add_shapes(base, profile.link(profile.base_link))
     parent = base
     for joint, servo in zip(profile.joints, SERVOS, strict=True):
         parent = _add_link(parent, profile, joint, servo)
@@ -106,7 +89,7 @@ def _add_link(parent: Element, profile: RobotProfile, joint: JointSpec, servo: S
         actuatorfrcrange=_row((-joint.effort, joint.effort)),
     )
     _add_inertia(body, profile.link(joint.child))
-    _add_shapes(body, joint.child)
+    _add_shapes(body, profile.link(joint.child))
     for link in profile.links:
         if link.fixed_to == joint.child:
             _add_inertia(SubElement(body, "body", name=link.name, pos=_row(link.origin_xyz), gravcomp="1"), link)
@@ -129,21 +112,10 @@ def _add_finger(parent: Element, profile: RobotProfile, joint: str, sign: float)
         armature=str(FINGER_SERVO.armature),
         actuatorfrcrange=_row((-gripper.effort, gripper.effort)),
     )
-    _add_inertia(body, profile.link(f"{joint}_link"))
-    shape = {"type": "box", "contype": str(ARM_CONTYPE), "conaffinity": str(ARM_CONAFFINITY), "mass": "0"}
-    SubElement(body, "geom", shape, size="0.010 0.004 0.008", pos=f"0.006 {sign * 0.006} 0", rgba=BLACK)
-    pad = f"{profile.tip_origin[0] - gripper.origin_xyz[0]} {sign * 0.005} 0"
-    SubElement(
-        body,
-        "geom",
-        shape,
-        name=f"{joint}_pad",
-        size="0.012 0.005 0.009",
-        pos=pad,
-        rgba=STEEL,
-        condim="4",
-        solimp="0.95 0.99 0.001",
-    )
+    link = profile.link(f"{joint}_link")
+    _add_inertia(body, link)
+    pad = _add_shapes(body, link)[-1]  # the profile names it last
+    pad.attrib |= {"name": f"{joint}_pad", "condim": "4", "solimp": "0.95 0.99 0.001"}
 
 
 def _add_wrist_camera(gripper: Element, tip: float) -> None:
@@ -184,13 +156,19 @@ def _add_inertia(body: Element, link: LinkSpec) -> None:
     SubElement(body, "inertial", pos=_row(link.com), mass=str(link.mass), fullinertia=_row(full))
 
 
-def _add_shapes(body: Element, link: str) -> None:
-    for kind, size, pos, colour, *euler in _SHAPES[link]:
-        attributes = {"type": kind, "size": size, "pos": pos, "rgba": colour, "mass": "0"}
-        attributes |= {"contype": str(ARM_CONTYPE), "conaffinity": str(ARM_CONAFFINITY)}
-        if euler:
-            attributes["euler"] = euler[0]
-        SubElement(body, "geom", attributes)
+def _add_shapes(body: Element, link: LinkSpec) -> list[Element]:
+    colours = _COLOURS.get(link.name, ())
+    if len(colours) != len(link.shapes):
+        raise ConfigurationError(f"links.{link.name}.shapes", len(link.shapes), f"{len(colours)}, as it has colours")
+    return [_add_shape(body, shape, colour) for shape, colour in zip(link.shapes, colours, strict=True)]
+
+
+def _add_shape(body: Element, shape: Shape, colour: str) -> Element:
+    geom = SubElement(body, "geom", type=shape.kind.value, size=_row(shape.size), pos=_row(shape.place), rgba=colour)
+    geom.attrib |= {"contype": str(ARM_CONTYPE), "conaffinity": str(ARM_CONAFFINITY), "mass": "0"}
+    if any(shape.rpy):
+        geom.set("euler", _row(shape.rpy))
+    return geom
 
 
 def add_drives(root: Element, profile: RobotProfile) -> None:

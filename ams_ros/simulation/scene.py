@@ -41,16 +41,7 @@ def build_model(profile: RobotProfile, cubes: int, timestep: float) -> Any:
         _add_cube(world, index)
     add_arm(world, profile)
     add_drives(root, profile)
-    _turn_degrees(root)
     return mujoco.MjModel.from_xml_string(tostring(root, encoding="unicode"))
-
-
-def _turn_degrees(root: Element) -> None:
-    """Shapes are written with angles in degrees, because 90 reads better than pi/2; MJCF here is in radians."""
-    for geom in root.iter("geom"):
-        euler = geom.get("euler")
-        if euler is not None:
-            geom.set("euler", " ".join(repr(float(np.radians(float(angle)))) for angle in euler.split()))
 
 
 def _add_room(world: Element) -> None:
@@ -114,7 +105,7 @@ def _add_bowl(world: Element) -> None:
         turned = SubElement(body, "body", euler=f"0 0 {angle}")
         SubElement(
             turned, "geom", _SOLID | colour, type="box", size=f"{_BOWL_WALL} {half_width} {half_height}",
-            pos=f"{radius} 0 {rise / 2}", euler=f"0 {np.degrees(lean)} 0",
+            pos=f"{radius} 0 {rise / 2}", euler=f"0 {lean} 0",
         )  # fmt: skip
 
 

@@ -1,0 +1,98 @@
+"""Reading YAML files from outside: every value checked, every complaint with its place in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ams_ros.errors import ConfigurationError
+
+Vector = tuple[float, float, float]
+
+
+def read_section(path: Path) -> Section:
+    """The mapping a YAML file holds. Raises ConfigurationError when it cannot be read or holds none."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(str(path), str(error), "a readable YAML file") from error
+    return Section(content, path.name)
+
+
+class Section:
+    """One mapping of the file, with the path of keys that led to it, so that every complaint names its place."""
+
+    def __init__(self, content: object, key: str) -> None:
+        """key: what complaints call the content, such as the file's name. Every method raises ConfigurationError."""
+        if not isinstance(content, Mapping):
+            raise ConfigurationError(key, content, "a mapping of keys to values")
+        self.key = key
+        self._content: Mapping[str, Any] = content
+
+    def has(self, name: str) -> bool:
+        """Whether the key is there."""
+        return name in self._content
+
+    def _value(self, name: str, allowed: str) -> Any:
+        if name not in self._content:
+            raise ConfigurationError(f"{self.key}.{name}", None, allowed)
+        return self._content[name]
+
+    def section(self, name: str) -> Section:
+        """The mapping under that key."""
+        return Section(self._value(name, "a mapping"), f"{self.key}.{name}")
+
+    def sections(self, name: str) -> Iterator[Section]:
+        """The mappings of the list under that key."""
+        entries = self._value(name, "a list of mappings")
+        if not isinstance(entries, list):
+            raise ConfigurationError(f"{self.key}.{name}", entries, "a list of mappings")
+        for index, entry in enumerate(entries):
+            yield Section(entry, f"{self.key}.{name}[{index}]")
+
+    def text(self, name: str) -> str:
+        """The word under that key, not empty."""
+        value = self._value(name, "a word")
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{self.key}.{name}", value, "a word")
+        return value
+
+    def number(self, name: str) -> float:
+        """The finite number under that key."""
+        return self._finite(name, self._value(name, "a number"))
+
+    def positive(self, name: str) -> float:
+        """The number above 0 under that key."""
+        value = self.number(name)
+        if value <= 0.0:
+            raise ConfigurationError(f"{self.key}.{name}", value, "a number above 0")
+        return value
+
+    def span(self, lower: str, upper: str) -> tuple[float, float]:
+        """The numbers under two keys, the first below the second."""
+        low, high = self.number(lower), self.number(upper)
+        if low >= high:
+            raise ConfigurationError(f"{self.key}.{lower}", low, f"a number below {upper} ({high})")
+        return low, high
+
+    def numbers(self, name: str, count: int | None = None) -> tuple[float, ...]:
+        """The list of finite numbers under that key; `count` of them where it is given."""
+        allowed = "a list of numbers" if count is None else f"{count} numbers"
+        values = self._value(name, allowed)
+        if not isinstance(values, list) or (count is not None and len(values) != count):
+            raise ConfigurationError(f"{self.key}.{name}", values, allowed)
+        return tuple(self._finite(name, value) for value in values)
+
+    def vector(self, name: str) -> Vector:
+        """The three finite numbers under that key."""
+        x, y, z = self.numbers(name, 3)
+        return x, y, z
+
+    def _finite(self, name: str, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+            raise ConfigurationError(f"{self.key}.{name}", value, "a finite number")
+        return float(value)
