@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import difflib
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from ams_ros.errors import ConfigurationError
 
 Vector = tuple[float, float, float]
 
+_LARGEST = sys.float_info.max
+"""Compared with instead of asking whether a number is finite: a whole number in YAML may be too large for a float."""
+
 
 def read_section(path: Path) -> Section:
     """The mapping a YAML file holds. Raises ConfigurationError when it cannot be read or holds none."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigurationError(str(path), str(error), "a readable YAML file") from error
     return Section(content, path.name)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, of which plain YAML readers keep the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((key for at, key in enumerate(keys) if key in keys[:at]), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 class Section:
@@ -36,6 +51,21 @@ class Section:
     def has(self, name: str) -> bool:
         """Whether the key is there."""
         return name in self._content
+
+    def only(self, *names: str) -> None:
+        """Refuse every other key, with the most similar allowed one."""
+        for found in self._content:
+            if found not in names:
+                near = difflib.get_close_matches(str(found), names, n=1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                raise ConfigurationError(f"{self.key}.{found}", self._content[found], f"{', '.join(names)}{hint}")
+
+    def flag(self, name: str) -> bool:
+        """The true or false under that key."""
+        value = self._value(name, "true or false")
+        if not isinstance(value, bool):
+            raise ConfigurationError(f"{self.key}.{name}", value, "true or false")
+        return value
 
     def _value(self, name: str, allowed: str) -> Any:
         if name not in self._content:
@@ -93,6 +123,6 @@ class Section:
         return x, y, z
 
     def _finite(self, name: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
-            raise ConfigurationError(f"{self.key}.{name}", value, "a finite number")
-        return float(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST:
+            return float(value)
+        raise ConfigurationError(f"{self.key}.{name}", value, "a finite number")
