@@ -57,9 +57,9 @@ class FollowJointTrajectoryServer(PlantActionServer[GoalEnd]):
 
     def report(self, loop: ControlLoop) -> None:
         """Send what the controller has to tell; at every update."""
-        if loop.arm.idle:
+        if loop.arm_silent:
             return
-        feedback, ends = loop.arm.monitor(loop.plant.time)
+        feedback, ends = loop.monitor_arm()
         if feedback is not None:
             handle = self._ledger.handle(feedback.goal)
             if handle is not None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from ams_ros.robot.profile import RobotProfile
+from ams_ros.simulation.faults.fault import CANCELS, Fault
+from ams_ros.simulation.faults.mischief import Mischief
+from ams_ros.simulation.faults.schedule import FaultSchedule
+from ams_ros.simulation.faults.sensor_tap import SensorTap
 from ams_ros.simulation.gripper_controller import GripperController, GripperSettings
 from ams_ros.simulation.layout import SceneLayout
 from ams_ros.simulation.plant import Plant
-from ams_ros.simulation.trajectory_controller import ControllerSettings, TrajectoryController
+from ams_ros.simulation.trajectory_controller import ControllerSettings, Feedback, GoalEnd, TrajectoryController
+
+RESTART_SECONDS = 1.0
+"""Simulation time a restart of the driver takes."""
 
 
 def arm_settings(profile: RobotProfile) -> ControllerSettings:
@@ -21,17 +28,30 @@ def gripper_settings(profile: RobotProfile) -> GripperSettings:
 
 
 class ControlLoop:
-    """Reads the plant, runs both controllers, writes their commands. For the plant's thread only."""
+    """Reads the plant, runs both controllers, writes their commands, and lets things go wrong when asked to.
+
+    For the plant's thread only, except `refuses`.
+    """
 
     def __init__(self, plant: Plant, arm: ControllerSettings, gripper: GripperSettings) -> None:
         """Take over a plant and hold what its servos hold."""
         self.plant = plant
         self.arm = TrajectoryController(arm)
         self.gripper = GripperController(gripper)
+        self.faults = FaultSchedule(plant.profile)
+        self.tap = SensorTap(plant, self.faults)
+        self._mischief = Mischief()
+        self._lost: tuple[GoalEnd, ...] = ()
+        self._now = plant.time
         self.arm.activate(plant.arm_command)
 
     def reset(self, layout: SceneLayout) -> None:
-        """Build a scene; the arm stands at its start pose and is held there. Goals must have been ended before."""
+        """Build a scene; the arm stands at its start pose and is held there, every fault is over.
+
+        Goals must have been ended before.
+        """
+        self.end_faults()
+        self._mischief.since.clear()
         self.plant.reset(layout)
         self.arm.activate(self.plant.arm_command)
 
@@ -42,6 +62,8 @@ class ControlLoop:
 
     def update(self) -> None:
         """One update at the plant's present time; while both controllers are idle it costs nothing."""
+        if not self.faults.empty:
+            self._turn_faults()
         if self.arm.idle and self.gripper.idle:
             return
         now, measured = self.plant.time, self.plant.joints()
@@ -54,3 +76,65 @@ class ControlLoop:
             finger = self.gripper.update(now, float(measured.position[-1]), velocity, effort)
             if finger is not None:
                 self.plant.command_gripper(finger)
+
+    @property
+    def arm_silent(self) -> bool:
+        """Whether the arm neither moves nor has anything to tell."""
+        return self.arm.idle and not self._lost
+
+    def monitor_arm(self) -> tuple[Feedback | None, tuple[GoalEnd, ...]]:
+        """What clients of the arm are to be told now."""
+        feedback, ends = self.arm.monitor(self.plant.time)
+        lost, self._lost = self._lost, ()
+        return feedback, lost + ends
+
+    # Stopping.
+
+    def refuses(self, what: str) -> bool:
+        """Whether a fault makes the driver refuse CANCELS or GOALS now. May be asked from any thread."""
+        fault = self.faults.on("refuse_cancel", self._now)
+        return fault is not None and what in (CANCELS, fault.target)
+
+    def cancel_arm(self, goal: int) -> None:
+        """Cancel a goal whose cancel request was accepted; a fault may leave it at that."""
+        if self.faults.on("ignore_cancel", self.plant.time) is None:
+            self.arm.cancel(goal)
+
+    def stop(self) -> None:
+        """The driver's own stop: every goal is aborted, arm and fingers hold where they are; goals are taken again."""
+        self.arm.stop("Goal ended because the driver was told to stop.")
+        self.gripper.stop()
+
+    def restart(self) -> None:
+        """Let the driver go and come back; see the fault driver_restart."""
+        self.faults.add(Fault("driver_restart", duration=RESTART_SECONDS), self.plant.time)
+
+    # Faults.
+
+    def end_faults(self) -> None:
+        """End all faults, also those to come."""
+        self.faults.end_all()
+        self._turn_faults()
+
+    def effective_since(self, fault: str) -> float | None:
+        """Simulation time (s) since when a fault had its effect; an obstacle once it was touched.
+
+        None when it had none since the last reset.
+        """
+        return self._mischief.since.get(fault)
+
+    def _turn_faults(self) -> None:
+        self._now = now = self.plant.time
+        ended, begun = self.faults.turn(now)
+        for fault in ended:
+            self._mischief.end(fault, self.plant.disturbances)
+            if fault.name == "driver_restart":
+                self.arm.activate(self.plant.arm_command)
+                self.gripper.active = True
+        for fault in begun:
+            self._mischief.begin(fault, self.plant.disturbances, now)
+            if fault.name == "driver_restart":
+                self._lost += self.arm.deactivate("Goal ended because the driver went away.")
+                self.gripper.abort()
+                self.gripper.active = False
+        self._mischief.keep_up(self.plant.disturbances, now)

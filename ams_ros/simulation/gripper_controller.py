@@ -105,6 +105,12 @@ class GripperController:
             self._end(GoalStatus.ABORTED)
         self._pending, self._hold_wanted = None, False
 
+    def stop(self) -> None:
+        """End a running goal without success and hold the measured finger position."""
+        if self._goal is not None:
+            self.abort()
+            self._hold_wanted = True
+
     def update(self, now: float, position: float, velocity: float, effort: float) -> float | None:
         """The finger command (m) for the coming period, or None to keep the last; takes what was measured at `now`."""
         self._latest = (position, effort)

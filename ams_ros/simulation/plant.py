@@ -8,6 +8,7 @@ import numpy as np
 from ams_ros.errors import ConfigurationError
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.simulation.arm_model import FT_SITE
+from ams_ros.simulation.faults.disturbances import Disturbances
 from ams_ros.simulation.layout import SceneLayout
 from ams_ros.simulation.rendering import SceneRenderer
 from ams_ros.simulation.scene import CAMERAS, build_model
@@ -28,8 +29,8 @@ class Plant:
         """Build the scene without cubes. Raises ConfigurationError for a deadband or timestep out of range."""
         if not 0.0 <= deadband <= 0.1:
             raise ConfigurationError("deadband", deadband, "0..0.1 rad")
-        if not 0.0005 <= timestep <= 0.005:
-            raise ConfigurationError("timestep", timestep, "0.0005..0.005 s")
+        if not (0.0005 <= timestep <= 0.005 and abs(0.01 / timestep - round(0.01 / timestep)) < 1e-9):
+            raise ConfigurationError("timestep", timestep, "0.0005..0.005 s, a whole number of which makes 0.01 s")
         self.profile = profile
         self.deadband = deadband
         self.timestep = timestep
@@ -53,10 +54,12 @@ class Plant:
         speeds = np.append(self.profile.velocity, gripper.drive_speed)
         self._travel = speeds * self.timestep
         self._cameras = {name: self._model.camera(name).id for name in CAMERAS}
+        self.disturbances = Disturbances(self._model, self._data, self.profile)
 
     def reset(self, layout: SceneLayout) -> None:
-        """Set the scene up afresh; `time` goes on from where it was."""
+        """Set the scene up afresh and undo every disturbance; `time` goes on from where it was."""
         self._past = self.time
+        self.disturbances.clear()
         if len(layout.cubes) != len(self._cube_qpos):
             self._build(len(layout.cubes))
         mujoco.mj_resetData(self._model, self._data)

@@ -126,7 +126,7 @@ class SimulatedRobot:
         self._loop.update()
         self.plant.advance(self._loop.period)
         self._loop.gripper.monitor(self.plant.time)
-        return self._loop.arm.monitor(self.plant.time)[1]
+        return self._loop.monitor_arm()[1]
 
     def _settle(self) -> None:
         until = self.plant.time + _SETTLING

@@ -10,6 +10,7 @@ import numpy as np
 
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.simulation.arm_model import add_arm, add_drives
+from ams_ros.simulation.faults.disturbances import add_obstacle
 from ams_ros.simulation.layout import BOWL_CENTRE, BOWL_HEIGHT, CUBE_MASS, CUBE_SIDE
 from ams_ros.types import Float64Array
 
@@ -40,6 +41,7 @@ def build_model(profile: RobotProfile, cubes: int, timestep: float) -> Any:
     for index in range(cubes):
         _add_cube(world, index)
     add_arm(world, profile)
+    add_obstacle(world, _SOLID)
     add_drives(root, profile)
     return mujoco.MjModel.from_xml_string(tostring(root, encoding="unicode"))
 

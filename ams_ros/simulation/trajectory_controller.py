@@ -218,6 +218,12 @@ class TrajectoryController:
             self._end(ErrorCode.SUCCESSFUL, GoalStatus.CANCELED, "")
             self._stop_wanted = True
 
+    def stop(self, reason: str) -> None:
+        """Abort a running goal for `reason` and hold still from the next update on; goals are taken as before."""
+        if self._command is not None:
+            self._end(ErrorCode.INVALID_GOAL, GoalStatus.ABORTED, reason)
+            self._stop_wanted = True
+
     def monitor(self, now: float) -> tuple[Feedback | None, tuple[GoalEnd, ...]]:
         """What clients are to be told now; mostly nothing, as feedback and results go out at `action_monitor_rate`."""
         ends = tuple(self._urgent)
