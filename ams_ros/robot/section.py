@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,27 @@ class Section:
         value = self._value(name, "a word")
         if not isinstance(value, str) or not value:
             raise ConfigurationError(f"{self.key}.{name}", value, "a word")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The words of the list under that key, at least one."""
+        values = self._value(name, "a list of words")
+        if not isinstance(values, list) or not values or not all(isinstance(value, str) and value for value in values):
+            raise ConfigurationError(f"{self.key}.{name}", values, "a list of words")
+        return tuple(values)
+
+    def choice(self, name: str, allowed: Collection[str]) -> str:
+        """The word under that key, one of those allowed."""
+        value = self._value(name, ", ".join(allowed))
+        if not isinstance(value, str) or value not in allowed:
+            raise ConfigurationError(f"{self.key}.{name}", value, ", ".join(allowed))
+        return value
+
+    def count(self, name: str) -> int:
+        """The whole number of at least 1 under that key."""
+        value = self._value(name, "a whole number of at least 1")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigurationError(f"{self.key}.{name}", value, "a whole number of at least 1")
         return value
 
     def number(self, name: str) -> float:

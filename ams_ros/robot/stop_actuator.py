@@ -11,8 +11,9 @@ from ams_ros.types import Float64Array
 class StopActuator(Protocol):
     """Hands stop requests over and returns at once.
 
-    None of these waits, logs or allocates what is large. The answer comes later, as
-    `ExceptionGuard.stop_answered(stage, accepted, message, now)`.
+    None of these waits, logs or allocates what is large; what cannot be handed over raises RobotError. The answer comes
+    later, as `ExceptionGuard.stop_answered(stage, accepted, message, now)`. An answer to a request that a newer one of
+    the same stage has followed is not reported, as it would pass for the newer one's.
     """
 
     def cancel_all(self) -> None:
@@ -20,7 +21,7 @@ class StopActuator(Protocol):
         ...
 
     def hold(self, position: Float64Array) -> None:
-        """Send the arm's controller a goal to stay at `position` (dof,) rad."""
+        """Send the arm's controller a goal to stay at `position` (dof,) rad; it is not told to the guard as a goal."""
         ...
 
     def call(self, step: StopStep) -> None:
