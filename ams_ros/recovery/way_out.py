@@ -30,7 +30,7 @@ def way_out(checker: ArmCollisionChecker, start: Float64Array, seed: int, deadli
     directions = _directions(len(start), seed)
     for radius in _RADII:
         for direction in directions:
-            end = np.clip(start + radius * direction, profile.lower, profile.upper)
+            end: Float64Array = np.clip(start + radius * direction, profile.lower, profile.upper)
             if checker.collides(end) is None and _never_deeper(checker, start, end, allowed):
                 return end
         if time.monotonic() > deadline:

@@ -11,7 +11,8 @@ from ams_ros.types import Float64Array
 class DownwardReach:
     """Joint angles that put the tip at a place with the gripper pointing down (forearm roll stays at 0).
 
-    Holds for arms of this shape: waist about z, shoulder, elbow and wrist angle about y, wrist rotate about x.
+    Holds for arms of this shape: waist about z, shoulder, elbow and wrist angle about y, wrist rotate about x. Experts
+    use it rather than the search of `inverse_kinematics.reach`, because neighbouring places get neighbouring angles.
     """
 
     def __init__(self, profile: RobotProfile) -> None:
