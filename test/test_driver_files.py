@@ -1,4 +1,4 @@
-"""Driver files: what the shipped ones say, and that a wrong one is refused with the key, the value and what is allowed."""
+"""Driver files: what the shipped ones say; a wrong one is refused with the key, the value and what is allowed."""
 
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def changed(tmp_path: Path, path: tuple[Any, ...], value: object) -> Path:
 @pytest.mark.parametrize(
     ("path", "value", "complaint"),
     [
-        (("arm_acton",), "/a", r"arm_acton: .* did you mean arm_action"),
+        (("arm_acton",), "/a", r"arm_acton: .*did you mean arm_action"),
         (("stop",), [], r"stop: got \[\], allowed: at least one of cancel"),
         (("stop", 1, "stage"), "cancel", r"stop: .* each at most once"),
         (("stop", 0, "stage"), "none", r"stop\[0\]\.stage: got 'none', allowed: cancel, hold"),
