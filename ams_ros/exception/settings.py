@@ -43,6 +43,11 @@ def limit(
     return field(default=default, metadata={"limit": Limit(unit, minimum, maximum, text, source, learned, per_joint)})
 
 
+def thresholds(settings: Any) -> tuple[Field[Any], ...]:
+    """Those fields of a rule's Settings, class or instance, that `limit` made; others hold what is no number."""
+    return tuple(each for each in fields(settings) if "limit" in each.metadata)
+
+
 def limit_of(each: Field[Any]) -> Limit:
     """What is known about a field made by `limit`."""
     found: Limit = each.metadata["limit"]
@@ -51,7 +56,7 @@ def limit_of(each: Field[Any]) -> Limit:
 
 def check_limits(settings: Any, rule: str) -> None:
     """Raise ConfigurationError for a threshold out of its range; for __post_init__ and for files."""
-    for each in fields(settings):
+    for each in thresholds(settings):
         known, value = limit_of(each), getattr(settings, each.name)
         if isinstance(value, bool):
             continue

@@ -1,0 +1,1 @@
+"""Conditions that people write in YAML: what must hold, for how long, and when that matters."""
