@@ -22,13 +22,13 @@ class ArmDynamics:
     def __init__(self, profile: RobotProfile, armature: Sequence[float] = ()) -> None:
         """Build the model; the fingers sit at half their stroke.
 
-        armature: (dof,) kg m^2 that the rotors add behind the gears; empty means none. Raises ConfigurationError
-        for another number of them, a negative one, or a link that is not tied to the arm.
+        armature: (dof,) kg m^2 that the rotors add behind the gears; empty means what the profile says. Raises
+        ConfigurationError for another number of them, a negative one, or a link that is not tied to the arm.
         """
         import pinocchio  # noqa: PLC0415 - a third of a second that the command line need not pay
 
         dof = len(profile.joints)
-        rotors = np.array(armature, dtype=np.float64) if len(armature) else np.zeros(dof)
+        rotors = np.array(armature if len(armature) else [joint.armature for joint in profile.joints], dtype=np.float64)
         if rotors.shape != (dof,) or not (np.isfinite(rotors).all() and (rotors >= 0.0).all()):
             raise ConfigurationError("armature", list(armature), f"{dof} inertias of at least 0 kg m^2")
         self.profile = profile
@@ -41,7 +41,9 @@ class ArmDynamics:
         """Of everything behind the last joint, kg."""
         self.gravity_acceleration = float(-self._model.gravity.linear[2])
         """m/s^2."""
-        self._tool_com: tuple[float, float, float] = tuple(float(value) for value in tool.lever)  # type: ignore[assignment]
+        x, y, z = tool.lever.tolist()
+        self.tool_com: tuple[float, float, float] = (x, y, z)
+        """Its centre of mass in the last link, m."""
         self._mass, self._nonlinear, self._gravity = np.zeros((dof, dof)), np.zeros(dof), np.zeros(dof)
         self._momentum, self._drift = np.zeros(dof), np.zeros(dof)
         self._jacobian = np.zeros((6, dof))
@@ -113,7 +115,7 @@ class ArmDynamics:
         x, y, z = self.down(q)
         weight = self.tool_mass * self.gravity_acceleration
         x, y, z = x * weight, y * weight, z * weight
-        cx, cy, cz = self._tool_com
+        cx, cy, cz = self.tool_com
         self._weight[:] = (x, y, z)
         self._lever[:] = (cy * z - cz * y, cz * x - cx * z, cx * y - cy * x)
         return self._weight, self._lever

@@ -20,7 +20,7 @@ class JointSpec:
 
     child: the link it moves. origin_xyz: m, in the link of the joint before it (base link for the first); frames of
     neighbouring links are parallel at zero. axis: unit vector. lower, upper: rad. velocity: rad/s. acceleration:
-    rad/s^2. effort: N m. damping: N m s/rad. friction: N m.
+    rad/s^2. effort: N m. damping: N m s/rad. friction: N m. armature: kg m^2 its rotor adds behind the gears.
     """
 
     name: str
@@ -34,6 +34,7 @@ class JointSpec:
     effort: float
     damping: float
     friction: float
+    armature: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,7 @@ def _joint(section: Section) -> JointSpec:
         effort=section.positive("effort"),
         damping=section.positive("damping"),
         friction=section.positive("friction"),
+        armature=section.positive("armature") if section.has("armature") else 0.0,
     )
 
 

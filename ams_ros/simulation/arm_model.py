@@ -22,24 +22,25 @@ BLACK, GREY, STEEL, ACCENT = "0.13 0.13 0.15 1", "0.30 0.31 0.34 1", "0.62 0.64 
 
 @dataclass(frozen=True, slots=True)
 class ServoSpec:
-    """A joint's position servo. stiffness: N m/rad. damping: N m s/rad. armature: kg m^2 of rotor behind the gears."""
+    """A joint's position servo. stiffness: N m/rad. damping: N m s/rad."""
 
     stiffness: float
     damping: float
-    armature: float
 
 
 # Each close to critically damped at about 70 rad/s with the inertia it carries in front of the table.
 SERVOS: tuple[ServoSpec, ...] = (
-    ServoSpec(540.0, 15.0, 0.05),
-    ServoSpec(880.0, 25.0, 0.08),
-    ServoSpec(400.0, 11.0, 0.05),
-    ServoSpec(60.0, 1.8, 0.01),
-    ServoSpec(60.0, 1.8, 0.01),
-    ServoSpec(24.0, 0.65, 0.004),
+    ServoSpec(540.0, 15.0),
+    ServoSpec(880.0, 25.0),
+    ServoSpec(400.0, 11.0),
+    ServoSpec(60.0, 1.8),
+    ServoSpec(60.0, 1.8),
+    ServoSpec(24.0, 0.65),
 )
-FINGER_SERVO = ServoSpec(stiffness=3500.0, damping=60.0, armature=0.1)
-"""For the pair: N/m, N s/m, kg per finger. Stiff enough to reach the effort limit on a 3.6 cm cube."""
+FINGER_SERVO = ServoSpec(stiffness=3500.0, damping=60.0)
+"""For the pair: N/m, N s/m. Stiff enough to reach the effort limit on a 3.6 cm cube."""
+_FINGER_ARMATURE = 0.1
+"""kg the drive adds to each finger."""
 
 # Of the profile's shapes, in its order.
 _COLOURS: dict[str, tuple[str, ...]] = {
@@ -83,7 +84,7 @@ def _add_link(parent: Element, profile: RobotProfile, joint: JointSpec, servo: S
         range=_row((joint.lower, joint.upper)),
         damping=str(joint.damping),
         frictionloss=str(joint.friction),
-        armature=str(servo.armature),
+        armature=str(joint.armature),
         # The motor carries the weight, so its effort shows it and its limit bounds it.
         actuatorgravcomp="true",
         actuatorfrcrange=_row((-joint.effort, joint.effort)),
@@ -109,7 +110,7 @@ def _add_finger(parent: Element, profile: RobotProfile, joint: str, sign: float)
         range=_row((gripper.lower, gripper.upper)),
         damping=str(gripper.damping),
         frictionloss=str(gripper.friction),
-        armature=str(FINGER_SERVO.armature),
+        armature=str(_FINGER_ARMATURE),
         actuatorfrcrange=_row((-gripper.effort, gripper.effort)),
     )
     link = profile.link(f"{joint}_link")

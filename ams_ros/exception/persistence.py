@@ -1,0 +1,43 @@
+"""Debounce: how often or how long something must be so before it counts."""
+
+from __future__ import annotations
+
+
+class Recurrence:
+    """Counts as there once it was seen `count` times within `window` seconds."""
+
+    def __init__(self, count: int, window: float) -> None:
+        """count: at least 1."""
+        self._window, self._seen, self._next = window, [float("-inf")] * count, 0
+
+    def clear(self) -> None:
+        """Forget what was seen."""
+        for place in range(len(self._seen)):
+            self._seen[place] = float("-inf")
+
+    def seen(self, stamp: float) -> bool:
+        """It was seen at `stamp`, s; whether that makes it count."""
+        self._seen[self._next] = stamp
+        self._next = (self._next + 1) % len(self._seen)
+        return stamp - self._seen[self._next] <= self._window
+
+
+class Duration:
+    """Counts as there once a margin rose above 1 and then stayed above `release` for `seconds`."""
+
+    def __init__(self, seconds: float, release: float) -> None:
+        """release: below 1, so that a value that trembles about its limit does not start afresh each time."""
+        self._seconds, self._release, self._since = seconds, release, float("nan")
+
+    def clear(self) -> None:
+        """Not above its limit."""
+        self._since = float("nan")
+
+    def lasts(self, margin: float, stamp: float) -> bool:
+        """Whether it counts at `stamp`, s. A margin that is no number counts as above every limit."""
+        if margin <= (1.0 if self._since != self._since else self._release):
+            self._since = float("nan")
+            return False
+        if self._since != self._since:
+            self._since = stamp
+        return stamp - self._since >= self._seconds
