@@ -157,12 +157,11 @@ def time_runs_backwards(buffer):
     buffer.take(sample(PROFILE.start, 0.5))
 
 
-def reset(buffer):
-    buffer.reset()
-    buffer.take(sample(PROFILE.start, 2.0))
+def a_new_beginning(buffer):
+    buffer.begin(sample(PROFILE.start, 2.0))
 
 
-@pytest.mark.parametrize("event", [jump, time_runs_backwards, reset])
+@pytest.mark.parametrize("event", [jump, time_runs_backwards, a_new_beginning])
 def test_after_what_was_not_seen_moving_no_way_back_is_claimed(event):
     buffer = AtomBuffer(DYNAMICS)
     feed(buffer, [PROFILE.start], begin=1.0)

@@ -89,26 +89,17 @@ class AtomBuffer:
         """Atoms kept."""
         return len(self._atoms)
 
-    def reset(self) -> None:
-        """Forget atoms and marks; the next sample begins the record."""
+    def begin(self, sample: JointSample) -> None:
+        """Forget atoms and marks; the record begins anew at `sample`."""
         with self._lock:
             self._forget()
             self._position = None
+            self._take(sample)
 
     def take(self, sample: JointSample) -> None:
         """Record a sample; the arm's joints come first in it."""
-        position = np.array(sample.position[: self._dof], dtype=np.float64)
         with self._lock:
-            whole = sample.names[: self._dof] == self._names and position.shape == (self._dof,)
-            if not (whole and np.isfinite(position).all() and math.isfinite(sample.stamp)):
-                self._refused += 1
-                return
-            last, elapsed = self._position, sample.stamp - self._stamp
-            self._position, self._stamp = position, sample.stamp
-            if last is None or self._jumped(position - last, elapsed):
-                self._begin(position)
-            else:
-                self._record(position)
+            self._take(sample)
 
     def mark(self, mark: Mark) -> None:
         """Put a mark at the present pose; it leaves the pose where it was before."""
@@ -116,9 +107,8 @@ class AtomBuffer:
             self._marks[mark] = len(self._atoms)
 
     def move_mark(self, mark: Mark, to: Mark) -> None:
-        """Put `mark` where `to` is; without `to` there is no such mark either."""
+        """Put `mark` where `to` is; without `to` it stays."""
         with self._lock:
-            self._marks.pop(mark, None)
             if to in self._marks:
                 self._marks[mark] = self._marks[to]
 
@@ -146,10 +136,23 @@ class AtomBuffer:
             raise PlanningError(f"the way back to the {mark.value} is not known")
         return self._marks[mark]
 
+    def _take(self, sample: JointSample) -> None:
+        position = np.array(sample.position[: self._dof], dtype=np.float64)
+        own = sample.names[: self._dof] == self._names and position.shape == (self._dof,)
+        if not (own and np.isfinite(position).all() and math.isfinite(sample.stamp)):
+            self._refused += 1
+            return
+        last, elapsed = self._position, sample.stamp - self._stamp
+        self._position, self._stamp = position, sample.stamp
+        if last is None or self._jumped(position - last, elapsed):
+            self._start(position)
+        else:
+            self._record(position)
+
     def _jumped(self, change: Float64Array, elapsed: float) -> bool:
         return elapsed < 0.0 or bool((np.abs(change) > _JUMP_SPEED * self._speed * elapsed + _JUMP).any())
 
-    def _begin(self, position: Float64Array) -> None:
+    def _start(self, position: Float64Array) -> None:
         self._forget()
         self._origin, self._tip_origin = position, self._tip(position)
         self._recorded, self._tip_recorded = np.zeros(self._dof), np.zeros(3)

@@ -1,0 +1,17 @@
+"""Exceptions in words for people."""
+
+from __future__ import annotations
+
+from ams_ros.types import ActionException, StopStage
+
+
+def told(exception: ActionException) -> str:
+    """What happened and whether the arm stands still, in one sentence without a full stop."""
+    kind = exception.kind.name.lower().replace("_", " ")
+    what = f"exception {exception.number}, {kind} ({exception.rule}): {exception.message}"
+    if exception.stopped:
+        return f"{what}; the arm was stopped and holds still"
+    if not exception.acted:
+        return f"{what}; nothing was stopped, as the monitor only watches"
+    tried = "" if exception.stage is StopStage.NONE else f" (last tried: {exception.stage.value})"
+    return f"{what}; the arm was NOT seen to come to rest{tried}: keep away and use its own emergency stop"
