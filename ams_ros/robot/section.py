@@ -60,6 +60,11 @@ class Section:
                 hint = f" (did you mean {near[0]}?)" if near else ""
                 raise ConfigurationError(f"{self.key}.{found}", self._content[found], f"{', '.join(names)}{hint}")
 
+    def items(self) -> Iterator[tuple[str, object]]:
+        """Keys and values as they were read, for content whose own types say what is allowed."""
+        for name, value in self._content.items():
+            yield str(name), value
+
     def flag(self, name: str) -> bool:
         """The true or false under that key."""
         value = self._value(name, "true or false")

@@ -1,0 +1,97 @@
+"""Where the plan says the joints are now."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ams_ros.exception.plan import MotionPlan
+from ams_ros.exception.state import RobotState
+from ams_ros.types import Float64Array
+
+_TICK = 1e-9
+"""s; stamps closer than this are the same moment."""
+
+
+class Reference:
+    """Keeps reference, its velocity, elapsed time, step and sub-slice of a state up to date."""
+
+    def __init__(self, state: RobotState) -> None:
+        """state: written in place."""
+        self._state = state
+        self._begin = 0.0
+        self._rows: Float64Array | None = None
+        self._velocities: Float64Array = np.zeros((0, 0))
+        self._ends: tuple[int, ...] = ()
+        self._open = 0
+
+    def begin(self, plan: MotionPlan | None, stamp: float) -> None:
+        """A goal came under execution at `stamp`, with its plan when it was announced."""
+        state = self._state
+        state.plan, state.executing = plan, True
+        state.elapsed, state.step, state.sub_slice = 0.0, -1, -1
+        self._begin, self._rows = stamp, None
+        state.reference[:] = state.position
+        state.reference_velocity[:] = 0.0
+        if plan is not None:
+            state.step, state.sub_slice, self._ends, self._open = 0, 0, plan.sub_slices, 0
+            if state.joint_samples:
+                self._lay(plan)
+
+    def end(self) -> None:
+        """Nothing is under execution any more."""
+        state = self._state
+        state.plan, state.executing, self._rows = None, False, None
+        state.elapsed, state.step, state.sub_slice = 0.0, -1, -1
+        state.reference[:] = state.position
+        state.reference_velocity[:] = 0.0
+
+    def follow(self) -> bool:
+        """Go on to the state's stamp; returns whether it lies past the end of the sub-slice under way.
+
+        That sub-slice stays the one under way until `next_sub_slice`.
+        """
+        state, plan = self._state, self._state.plan
+        if plan is None:
+            if not state.executing:
+                return False
+            state.elapsed = max(0.0, state.stamp - self._begin)
+            return False
+        rows = self._rows if self._rows is not None else self._lay(plan)
+        elapsed = state.elapsed = max(0.0, state.stamp - self._begin)
+        step = int(elapsed / plan.period)
+        if step >= plan.steps:
+            state.step = plan.steps - 1
+            state.reference[:] = rows[-1]
+            state.reference_velocity[:] = 0.0
+        else:
+            state.step = step
+            velocity = self._velocities[step]
+            np.multiply(velocity, elapsed - step * plan.period, out=state.reference)
+            state.reference += rows[step]
+            state.reference_velocity[:] = velocity
+        index = self._open
+        return index < len(self._ends) and elapsed >= self._ends[index] * plan.period - _TICK
+
+    def next_sub_slice(self) -> None:
+        """Turn to the sub-slice the state's elapsed time lies in; after the last one it stays the one under way."""
+        state, plan = self._state, self._state.plan
+        if plan is None:
+            return
+        count = len(self._ends)
+        while self._open < count and state.elapsed >= self._ends[self._open] * plan.period - _TICK:
+            self._open += 1
+        state.sub_slice = min(self._open, count - 1)
+
+    def last_is_due(self, stamp: float) -> bool:
+        """Whether a plan that ended at `stamp` ran its last sub-slice to the end and nobody has looked at it yet."""
+        plan, state = self._state.plan, self._state
+        if plan is None or not state.joint_samples or self._open != len(self._ends) - 1:
+            return False
+        # Half a step early still counts: stamp and end come from two clocks.
+        return stamp - self._begin >= (plan.steps - 0.5) * plan.period
+
+    def _lay(self, plan: MotionPlan) -> Float64Array:
+        rows = np.vstack((self._state.position, plan.joints))
+        self._velocities = np.diff(rows, axis=0) / plan.period
+        self._rows = rows
+        return rows

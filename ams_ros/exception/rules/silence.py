@@ -1,0 +1,147 @@
+"""Sensors that fall silent, or go on saying what they said while the arm should move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ams_ros.exception.rule import Rule, Violation, WatchedRobot
+from ams_ros.exception.settings import check_limits, limit
+from ams_ros.exception.state import RobotState
+from ams_ros.types import Evidence, ExceptionKind, Severity
+
+_SMOOTHING = 0.05
+"""Share of the newest gap between arrivals in the measured period: about the last twenty count."""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceSettings:
+    """Thresholds of silence."""
+
+    periods: float = limit(10.0, "", 2.0, 1000.0, "measured periods a sensor may be silent")
+    shortest: float = limit(
+        0.2, "s", 0.005, 10.0, "a silence up to this long never counts; a busy desktop kernel keeps a process waiting"
+    )
+    frozen: float = limit(0.25, "s", 0.02, 10.0, "positions may stay the same to the last bit while the plan moves on")
+    frozen_motion: float = limit(
+        0.08, "rad", 0.001, 3.0, "by which the plan must have moved on meanwhile; more than a servo's dead band"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        check_limits(self, "silence")
+
+
+class Silence(Rule):
+    """An arm that is not seen may not move."""
+
+    name = "silence"
+    kind = ExceptionKind.CRASH
+    severity = Severity.SERIOUS
+    always = True
+    Settings = SilenceSettings
+
+    def __init__(self, settings: SilenceSettings, robot: WatchedRobot) -> None:
+        """Nothing has arrived yet; until enough has, the driver's rates count."""
+        super().__init__(settings, robot)
+        driver = robot.driver
+        self._joints = _Stream("joint states", 1.0 / driver.joint_states.rate)
+        self._wrench = None if driver.wrench is None else _Stream("wrenches", 1.0 / driver.wrench.rate)
+        self._velocity, self._effort = driver.velocity, driver.effort
+        self._picture = b""
+        self._frozen_since = 0.0
+        self._frozen_reference = np.zeros(len(robot.profile.joints))
+        self._travel = np.zeros(len(robot.profile.joints))
+        self._ticked = -np.inf
+        self._excused = False
+
+    def begin(self, state: RobotState) -> None:
+        """What stood still before this plan says nothing about it."""
+        self._picture = b""
+
+    def reset(self) -> None:
+        """Positions count from the next sample on; arrivals go on as they did."""
+        self._picture, self.margin = b"", 0.0
+
+    def joints(self, state: RobotState) -> Violation | None:
+        """Measure the rate and look for positions that never change."""
+        self._joints.arrived(state.joints_arrival, self._longest(self._joints))
+        return self._frozen(state)
+
+    def wrench(self, state: RobotState) -> Violation | None:
+        """Measure the rate."""
+        if self._wrench is not None:
+            self._wrench.arrived(state.wrench_arrival, self._longest(self._wrench))
+        return None
+
+    def tick(self, state: RobotState, now: float) -> Violation | None:
+        """Look how long ago the newest samples arrived."""
+        away, self._ticked = now - self._ticked, now
+        streams = (self._joints,) if self._wrench is None else (self._joints, self._wrench)
+        waited = [(stream, stream.silent(now), self._longest(stream)) for stream in streams]
+        self.margin = max(silent / longest for _, silent, longest in waited)
+        if self.margin <= state.caution:
+            self._excused = False
+            return None
+        if away > self.settings.shortest / 2 and not self._excused:
+            # It was this process that was kept waiting; what has arrived meanwhile is taken in before the next tick.
+            self._excused = True
+            return None
+        stream, silent, longest = max(waited, key=lambda each: each[1] / each[2])
+        return self.violation(
+            state,
+            f"no new {stream.what} for {silent:.3f} s; they came every {stream.period * 1e3:.1f} ms",
+            Evidence(f"silence of {stream.what}", silent, longest * state.caution, "s"),
+        )
+
+    def _longest(self, stream: _Stream) -> float:
+        settings: SilenceSettings = self.settings
+        return max(settings.shortest, settings.periods * stream.period)
+
+    def _frozen(self, state: RobotState) -> Violation | None:
+        if state.plan is None:
+            return None
+        picture = state.position.tobytes()
+        if self._velocity:
+            picture += state.velocity.tobytes()
+        if self._effort:
+            picture += state.effort.tobytes()
+        if picture != self._picture:
+            self._picture, self._frozen_since = picture, state.stamp
+            self._frozen_reference[:] = state.reference
+            return None
+        frozen = state.stamp - self._frozen_since
+        if frozen <= self.settings.frozen * state.caution:
+            return None
+        np.subtract(state.reference, self._frozen_reference, out=self._travel)
+        moved = float(np.abs(self._travel).max())
+        if moved <= self.settings.frozen_motion * state.caution:
+            return None
+        return self.violation(
+            state,
+            f"the joint states have not changed at all for {frozen:.3f} s while the plan moved on by {moved:.3f} rad",
+            Evidence("frozen", frozen, self.settings.frozen * state.caution, "s"),
+            Evidence("planned motion", moved, self.settings.frozen_motion * state.caution, "rad"),
+        )
+
+
+class _Stream:
+    """When the samples of one topic arrive."""
+
+    def __init__(self, what: str, period: float) -> None:
+        self.what, self.period = what, period
+        self._last = -np.inf
+
+    def arrived(self, arrival: float, longest: float) -> None:
+        """A gap too long to be a rate does not count as one."""
+        gap = arrival - self._last
+        self._last = arrival
+        if 0.0 <= gap <= longest:
+            self.period += _SMOOTHING * (gap - self.period)
+
+    def silent(self, now: float) -> float:
+        """Seconds since the newest sample; before the first one, since it was first asked."""
+        if self._last == -np.inf:
+            self._last = now
+        return now - self._last
