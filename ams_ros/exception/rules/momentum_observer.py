@@ -1,0 +1,103 @@
+"""Collision (#1): a torque moves the arm, or holds it back, that no motor makes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ams_ros.exception.per_joint import for_each_joint
+from ams_ros.exception.persistence import Duration
+from ams_ros.exception.rule import JointRule, Need, Violation, WatchedRobot
+from ams_ros.exception.settings import check_limits, limit
+from ams_ros.exception.state import RobotState
+from ams_ros.types import Evidence, ExceptionKind, Severity
+
+_PAPER = "De Luca et al. 2006, Collision detection and safe reaction with the DLR-III lightweight manipulator arm"
+
+
+@dataclass(frozen=True, slots=True)
+class MomentumObserverSettings:
+    """Thresholds of `MomentumObserver`."""
+
+    residual: float | tuple[float, ...] = limit(
+        0.3, "", 0.01, 100.0, "largest external torque, as a share of the joint's limit", learned=True, per_joint=True
+    )
+    gain: float = limit(30.0, "1/s", 1.0, 1000.0, "how fast the observer follows", source=_PAPER)
+    duration: float = limit(0.02, "s", 0.0, 10.0, "time above the limit that counts")
+    release: float = limit(0.7, "", 0.1, 1.0, "share of the limit below which the collision has ended")
+    creep: float = limit(0.02, "rad/s", 0.001, 1.0, "speed at which friction is taken to be fully there")
+    gap: float = limit(0.2, "s", 0.01, 10.0, "gap between two samples after which the observer starts afresh")
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds out of range."""
+        check_limits(self, MomentumObserver.name)
+
+
+class MomentumObserver(JointRule):
+    """Residual r = K (p - integral(tau - friction + C^T v - g + r)), which follows the external torque.
+
+    p is the generalised momentum, tau the measured effort, friction what the profile says. Integrated implicitly, so
+    that no gain and no rate make it swing.
+    """
+
+    name = "momentum_observer"
+    kind = ExceptionKind.COLLISION
+    severity = Severity.SERIOUS
+    needs = frozenset({Need.VELOCITY, Need.EFFORT, Need.DYNAMICS})
+    Settings = MomentumObserverSettings
+
+    def __init__(self, settings: MomentumObserverSettings, robot: WatchedRobot) -> None:
+        """settings: thresholds, those per joint in the profile's order."""
+        super().__init__(settings, robot)
+        joints = robot.profile.joints
+        shares = for_each_joint(settings.residual, len(joints), f"rules.{self.name}.residual")
+        self._limits = [share * joint.effort for share, joint in zip(shares, joints, strict=True)]
+        self._friction = [(joint.damping, joint.friction) for joint in joints]
+        self._integral, self.residual = [0.0] * len(joints), [0.0] * len(joints)
+        """The residual, (dof,) N m, for plots and calibration."""
+        self._duration = Duration(settings.duration, settings.release)
+        self._begun = False
+
+    def reset(self) -> None:
+        """Start afresh with the next sample."""
+        self._begun, self.margin = False, 0.0
+        self._duration.clear()
+
+    def joints(self, state: RobotState) -> Violation | None:
+        """Let the observer follow, then compare."""
+        momentum, drift = self.robot.dynamics.momentum(state.position, state.velocity)
+        if not self._begun or state.period > self.settings.gap:
+            self._begin(momentum.tolist())
+        else:
+            self._follow(momentum.tolist(), drift.tolist(), state)
+        joint, self.margin = 0, 0.0
+        for place, (residual, largest) in enumerate(zip(self.residual, self._limits, strict=True)):
+            share = abs(residual) / largest
+            # No number comes of absurd velocities only; that must not pass for a small residual.
+            if share > self.margin or math.isnan(share):
+                joint, self.margin = place, math.inf if math.isnan(share) else share
+        self.margin /= state.caution
+        if not self._duration.lasts(self.margin, state.stamp):
+            return None
+        name = self.robot.profile.joints[joint].name
+        torque, largest = self.residual[joint], self._limits[joint] * state.caution
+        return self.violation(
+            state, f"a torque from outside turns joint {name}", Evidence(f"residual.{name}", torque, largest, "N m")
+        )
+
+    def _begin(self, momentum: list[float]) -> None:
+        for joint, value in enumerate(momentum):
+            self._integral[joint], self.residual[joint] = value, 0.0
+        self._begun = True
+
+    def _follow(self, momentum: list[float], drift: list[float], state: RobotState) -> None:
+        gain, step, creep = self.settings.gain, state.period, self.settings.creep
+        share = gain / (1.0 + gain * step)
+        effort, velocity = state.effort.tolist(), state.velocity.tolist()
+        for joint, (damping, friction) in enumerate(self._friction):
+            speed = velocity[joint]
+            lost = damping * speed + friction * max(-1.0, min(1.0, speed / creep))
+            known = (effort[joint] - lost + drift[joint]) * step
+            residual = share * (momentum[joint] - self._integral[joint] - known)
+            self._integral[joint] += known + residual * step
+            self.residual[joint] = residual

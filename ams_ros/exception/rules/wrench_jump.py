@@ -1,0 +1,88 @@
+"""Collision (#1): the force at the wrist changes faster than work makes it change."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ams_ros.exception.persistence import Recurrence
+from ams_ros.exception.rule import Violation, WatchedRobot, WrenchRule
+from ams_ros.exception.settings import check_limits, limit
+from ams_ros.exception.state import RobotState
+from ams_ros.exception.wrench_compensation import WrenchCompensation
+from ams_ros.types import Evidence, ExceptionKind, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class WrenchJumpSettings:
+    """Thresholds of `WrenchJump`."""
+
+    force: float = limit(15.0, "N", 0.1, 10000.0, "largest change of the external force", learned=True)
+    torque: float = limit(2.0, "N m", 0.01, 10000.0, "largest change of the external torque", learned=True)
+    memory: float = limit(0.5, "s", 0.02, 10.0, "time constant of what a change is measured against")
+    samples: int = limit(3, "", 1, 20, "samples above the limit that make it count")
+    window: float = limit(0.3, "s", 0.001, 5.0, "time within which they have to come")
+    payload: float = limit(0.25, "kg", 0.0, 100.0, "heaviest load that is taken as carried")
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds out of range."""
+        check_limits(self, WrenchJump.name)
+
+
+class WrenchJump(WrenchRule):
+    """Compares the external force and torque with their own recent past, a low-pass of themselves.
+
+    A few samples within a window rather than one or a run: a lone spike is the sensor's, while what strikes an arm
+    makes it ring about the old value.
+    """
+
+    name = "wrench_jump"
+    kind = ExceptionKind.COLLISION
+    severity = Severity.SERIOUS
+    Settings = WrenchJumpSettings
+
+    def __init__(self, settings: WrenchJumpSettings, robot: WatchedRobot) -> None:
+        """settings: thresholds in the units of the sensor."""
+        super().__init__(settings, robot)
+        self._compensation = WrenchCompensation(robot, 0.0, settings.payload)
+        self._recurrence = Recurrence(settings.samples, settings.window)
+        self._past, self._stamp = [0.0] * 6, -math.inf
+
+    @property
+    def degraded(self) -> str:
+        """What this rule does without; empty when nothing."""
+        return self._compensation.degraded
+
+    def reset(self) -> None:
+        """Forget the past, but not the sensor's offset."""
+        self._compensation.reset()
+        self._recurrence.clear()
+        self._past, self._stamp, self.margin = [0.0] * 6, -math.inf, 0.0
+
+    def wrench(self, state: RobotState) -> Violation | None:
+        """Compare with the recent past."""
+        if not self._compensation.update(state):
+            return None
+        x, y, z, u, v, w = self._changes(state.stamp)
+        force, torque = math.hypot(x, y, z), math.hypot(u, v, w)
+        force_limit, torque_limit = self.settings.force * state.caution, self.settings.torque * state.caution
+        self.margin = max(force / force_limit, torque / torque_limit)
+        if self.margin <= 1.0 or not self._recurrence.seen(state.stamp):
+            return None
+        return self.violation(
+            state,
+            "something struck the gripper",
+            Evidence("force_change", force, force_limit, "N"),
+            Evidence("torque_change", torque, torque_limit, "N m"),
+        )
+
+    def _changes(self, stamp: float) -> list[float]:
+        """The difference to the past, which then moves on. The past begins at the offset: nothing touched."""
+        step = stamp - self._stamp if math.isfinite(self._stamp) else 0.0
+        share = step / (step + self.settings.memory)
+        past, changes = self._past, [0.0] * 6
+        for axis, value in enumerate(self._compensation.external):
+            changes[axis] = value - past[axis]
+            past[axis] += share * changes[axis]
+        self._stamp = stamp
+        return changes
