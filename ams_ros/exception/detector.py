@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any
 
 from ams_ros.errors import AmsError, ConfigurationError
+from ams_ros.exception.needs import missing
 from ams_ros.exception.plan import MotionPlan
 from ams_ros.exception.reference import Reference
 from ams_ros.exception.refusal import REPEATED, Refusal, RefusalRule
 from ams_ros.exception.rule import Rule, Violation, WatchedRobot
-from ams_ros.exception.rule_set import RULES, missing_needs
+from ams_ros.exception.rule_set import RULES
+from ams_ros.exception.rules.condition import ConditionRule
 from ams_ros.exception.rules.driver_state import DriverState
 from ams_ros.exception.sample_intake import SampleIntake, Values
-from ams_ros.exception.settings import limit_of
 from ams_ros.exception.state import RobotState
 from ams_ros.exception.threshold_file import RuleSetting, RuleSettings, checked_name
 from ams_ros.types import JointSample, WrenchSample
@@ -50,7 +50,9 @@ class Detector:
         self._rest = robot.driver.rest
         self._still = 0
         self._moving = False
-        self._made = {name: self._make(name) for name, rule in RULES.items() if not missing_needs(rule, robot.driver)}
+        lacking = {name: missing(rule.needs, robot.driver) for name, rule in RULES.items()}
+        self._lacking = {name: reason for name, reason in lacking.items() if reason}
+        self._made = {name: self._make(name) for name in RULES if name not in self._lacking}
         self._arrange()
 
     @property
@@ -60,13 +62,20 @@ class Detector:
 
     @property
     def off(self) -> dict[str, str]:
-        """The rules that do not run, and why not."""
-        lacking = {name: missing_needs(rule, self._robot.driver) for name, rule in RULES.items()}
-        return {
-            name: reason or "switched off"
-            for name, reason in lacking.items()
-            if reason or not self._settings[name].enabled
-        }
+        """What does not run, and why not: rules, and as rule.condition the conditions of a rule that runs."""
+        found = dict(self._lacking)
+        for name, rule in self._made.items():
+            if not self._settings[name].enabled:
+                found[name] = "switched off"
+            elif isinstance(rule, ConditionRule):
+                found |= {f"{name}.{condition}": reason for condition, reason in rule.off.items()}
+        return found
+
+    @property
+    def degraded(self) -> dict[str, str]:
+        """Rules that run with less than they could use, and what they do without."""
+        found = {rule.name: getattr(rule, "degraded", "") for rule in self.rules}
+        return {name: reason for name, reason in found.items() if reason}
 
     @property
     def settings(self) -> RuleSettings:
@@ -156,8 +165,8 @@ class Detector:
         checked_name("rules", rule, tuple(RULES))
         if rule not in self._made:
             if setting.enabled:
-                reason = missing_needs(RULES[rule], self._robot.driver)
-                raise ConfigurationError(f"rules.{rule}.enabled", setting.enabled, f"false: it {reason}")
+                reason = self._lacking[rule]
+                raise ConfigurationError(f"rules.{rule}.enabled", setting.enabled, f"false, as it {reason}")
         else:
             before, self._settings[rule] = self._settings[rule], setting
             try:
@@ -188,13 +197,7 @@ class Detector:
         return {rule.name: rule.margin for rule in self.rules}
 
     def _make(self, name: str) -> Rule:
-        thresholds = self._settings[name].thresholds
-        dof = len(self._robot.profile.joints)
-        for each in fields(thresholds):
-            value = getattr(thresholds, each.name)
-            if limit_of(each).per_joint and isinstance(value, tuple) and len(value) != dof:
-                raise ConfigurationError(f"rules.{name}.{each.name}", value, f"a number, or a list of {dof}")
-        return RULES[name](thresholds, self._robot)
+        return RULES[name](self._settings[name].thresholds, self._robot)
 
     def _arrange(self) -> None:
         """Look up once what is called with every sample; rules that do not look at something are not asked about it."""

@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ams_ros.errors import ConfigurationError
+from ams_ros.exception.conditions.condition_file import outcomes_file, read_conditions
 from ams_ros.exception.rule_set import RULES
+from ams_ros.exception.rules.action_effect import ActionEffect
+from ams_ros.exception.rules.condition import ConditionRule
+from ams_ros.exception.rules.outcome import Outcome
 from ams_ros.exception.settings import limit_of
 from ams_ros.resources import share_directory
 from ams_ros.robot.driver import DriverProfile
+from ams_ros.robot.profile import RobotProfile, load_profile
 from ams_ros.robot.section import Section, read_section
 
 
@@ -33,12 +38,15 @@ def default_rule_settings() -> dict[str, RuleSetting]:
     return {name: RuleSetting(True, rule.Settings()) for name, rule in RULES.items()}
 
 
-def load_rule_settings(driver: DriverProfile, overlay: Path | None = None) -> dict[str, RuleSetting]:
+def load_rule_settings(
+    driver: DriverProfile, overlay: Path | None = None, conditions: Path | None = None
+) -> dict[str, RuleSetting]:
     """The declared defaults, overlaid by config/exceptions.yaml, then by the file `ams calibrate` wrote.
 
+    Rules of expected outcomes get those of config/outcomes.yaml, rule `condition` those of the file `conditions`.
     Raises ConfigurationError naming key, value and what is allowed, and for an overlay of another robot or driver.
     """
-    settings = default_rule_settings()
+    settings = _with_conditions(load_profile(driver.robot), conditions)
     shipped = read_section(share_directory() / "config" / "exceptions.yaml")
     shipped.only("rules")
     settings = _overlaid(settings, shipped)
@@ -59,7 +67,7 @@ def changed(settings: RuleSettings, rule: str, values: Mapping[str, object]) -> 
     """
     known = checked_name("rules", rule, tuple(settings))
     setting = settings[known]
-    thresholds = {each.name: each for each in fields(setting.thresholds)}
+    thresholds = thresholds_of(setting.thresholds)
     enabled, new = setting.enabled, {}
     for name, value in values.items():
         checked_name(f"rules.{rule}", name, ("enabled", *thresholds))
@@ -72,6 +80,11 @@ def changed(settings: RuleSettings, rule: str, values: Mapping[str, object]) -> 
     return {**settings, rule: RuleSetting(enabled, replace(setting.thresholds, **new))}
 
 
+def thresholds_of(settings: Any) -> dict[str, Field[Any]]:
+    """The fields of a rule's Settings made by `settings.limit`, by name; the others are no thresholds."""
+    return {each.name: each for each in fields(settings) if "limit" in each.metadata}
+
+
 def checked_name(key: str, name: str, allowed: tuple[str, ...]) -> str:
     """`name` when it is one of `allowed`. Raises ConfigurationError that names them, nearest first."""
     if name not in allowed:
@@ -79,6 +92,18 @@ def checked_name(key: str, name: str, allowed: tuple[str, ...]) -> str:
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ConfigurationError(key, name, ", ".join(allowed) + hint)
     return name
+
+
+def _with_conditions(profile: RobotProfile, file: Path | None) -> dict[str, RuleSetting]:
+    """The defaults, with what is to be watched for."""
+    settings = default_rule_settings()
+    outcomes = read_conditions(outcomes_file(), profile)
+    wanted = {Outcome.name: outcomes, ActionEffect.name: outcomes}
+    if file is not None:
+        wanted[ConditionRule.name] = read_conditions(file, profile)
+    for rule, found in wanted.items():
+        settings[rule] = replace(settings[rule], thresholds=replace(settings[rule].thresholds, conditions=found))
+    return settings
 
 
 def _overlaid(settings: RuleSettings, file: Section) -> dict[str, RuleSetting]:
