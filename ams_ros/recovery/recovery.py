@@ -12,7 +12,7 @@ from ams_ros.recovery.atom_buffer import AtomBuffer, AtomSettings, Mark
 from ams_ros.recovery.handling import Handling, HandlingSettings, RestartAbility, decide
 from ams_ros.recovery.planner import CollisionChecker, PlannedMotion, Planner
 from ams_ros.recovery.rollback import Rollback, RollbackSettings
-from ams_ros.recovery.wording import told
+from ams_ros.recovery.wording import ACKNOWLEDGE, told
 from ams_ros.robot.driver import DriverProfile
 from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import RobotProfile
@@ -25,7 +25,6 @@ _LOOK_AGAIN = 0.05
 
 _HELD = "The robot holds still where it is. A person must look at it and remove the cause"
 _UNSURE = "Nothing more is moved, but whether the robot stands still is not known: keep clear until you have seen it"
-_ACKNOWLEDGE = "then acknowledge the exception (ams acknowledge)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +112,21 @@ class Recovery:
         try:
             self._carry_out(self._decide(exception), stop)
         except _Ended as end:
-            return f"{told(self._history[-1])}; {end}"
+            last = self._history[-1]
+            text = f"{told(last)}; {end}"
+            if not last.stopped:
+                raise RobotError(text) from end
+            return text
         except RobotError as error:
             happened = told(self._history[-1])
-            raise RobotError(f"{happened}; recovery failed: {error}. {_UNSURE}; {_ACKNOWLEDGE}") from error
+            raise RobotError(f"{happened}; recovery failed: {error}. {_UNSURE}; {ACKNOWLEDGE}") from error
         return None
 
     def _decide(self, exception: ActionException) -> Handling:
         handling = decide(exception, self._history, self._restart, self._settings.handling)
         self._history.append(exception)
         if handling.person:
-            raise _Ended(f"nothing is moved. A person must now: {handling.person}; {_ACKNOWLEDGE}")
+            raise _Ended(f"nothing is moved. A person must now: {handling.person}; {ACKNOWLEDGE}")
         return handling
 
     def _carry_out(self, handling: Handling, stop: StopRequest) -> None:
@@ -137,7 +140,7 @@ class Recovery:
         try:
             self._robot.release(self._history[-1], recovery=recovery)
         except RobotError as error:
-            raise _Ended(f"its stop could not be released: {error}. {_HELD}; {_ACKNOWLEDGE}") from error
+            raise _Ended(f"its stop could not be released: {error}. {_HELD}; {ACKNOWLEDGE}") from error
 
     def _bring_back(self, back_to: Mark, stop: StopRequest) -> None:
         why_not = self._safe_state(back_to, stop)
@@ -148,7 +151,7 @@ class Recovery:
                 # An arm that refused to move because of what happened may move now.
                 why_not = self._safe_state(back_to, stop)
         if why_not:
-            raise _Ended(f"no safe state could be reached: {why_not}. {_HELD}; {_ACKNOWLEDGE}")
+            raise _Ended(f"no safe state could be reached: {why_not}. {_HELD}; {ACKNOWLEDGE}")
 
     def _safe_state(self, back_to: Mark, stop: StopRequest) -> str:
         """Go back, else to the safe pose; returns why neither was reached, empty when one was."""
@@ -168,15 +171,13 @@ class Recovery:
 
     def _way_back(self, back_to: Mark, now: Float64Array) -> PlannedMotion:
         contact = self._history[-1].kind is ExceptionKind.COLLISION
-        if back_to is Mark.SLICE:
+        reasons = []
+        for mark in (Mark.SLICE, Mark.GOOD) if back_to is Mark.SLICE else (Mark.GOOD,):
             try:
-                return self._rollback.plan(now, Mark.SLICE, contact)
+                return self._rollback.plan(now, mark, contact)
             except PlanningError as error:
-                try:
-                    return self._rollback.plan(now, Mark.GOOD, contact)
-                except PlanningError as second:
-                    raise PlanningError(f"{error}; {second}") from second
-        return self._rollback.plan(now, back_to, contact)
+                reasons.append(str(error))
+        raise PlanningError("; ".join(reasons))
 
     def _way_to_safe_pose(self, now: Float64Array) -> PlannedMotion:
         settings = self._settings
@@ -206,13 +207,20 @@ class Recovery:
         looks = max(1, round(self._settings.joints_wait / _LOOK_AGAIN))
         while True:
             try:
-                return np.array(self._robot.joints().position[: len(self._profile.joints)])
+                return self._measured()
             except RobotError as error:
                 looks -= 1
                 if not looks:
-                    raise _Ended(f"where the arm is, is not known: {error}. {_HELD}; {_ACKNOWLEDGE}") from error
+                    raise _Ended(f"where the arm is, is not known: {error}. {_HELD}; {ACKNOWLEDGE}") from error
             stop.wait(_LOOK_AGAIN)
             _check(stop)
+
+    def _measured(self) -> Float64Array:
+        dof = len(self._profile.joints)
+        position = np.array(self._robot.joints().position[:dof], dtype=np.float64)
+        if position.shape != (dof,) or not np.isfinite(position).all():
+            raise RobotError(f"joint states {position.tolist()}, expected {dof} finite angles")
+        return position
 
 
 class _Ended(Exception):
@@ -221,4 +229,4 @@ class _Ended(Exception):
 
 def _check(stop: StopRequest) -> None:
     if stop.requested:
-        raise _Ended(f"recovery was broken off: {stop.reason}. {_HELD}; {_ACKNOWLEDGE}")
+        raise _Ended(f"recovery was broken off: {stop.reason}. {_HELD}; {ACKNOWLEDGE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,12 @@ _TIP_STEP = 0.002
 
 _DAMPING = 0.02
 """m/rad; of the least squares, so that joints stay slow near a singularity."""
+
+_LEAVING = 0.15
+"""rad of a way, by its fastest joint, on which an arm that touches something may still touch it."""
+
+_LOOK = 0.01
+"""rad between two looks whether it still does."""
 
 _NOWHERE = 1e-3
 """rad or m; what is shorter is no way back, and no retreat."""
@@ -55,26 +62,37 @@ class Rollback:
     def plan(self, now: Float64Array, mark: Mark, contact: bool) -> PlannedMotion:
         """The motion from `now` (dof,) rad to the mark, at rest at both ends.
 
-        contact: withdraw the tip first, the way it came. The rest is one straight line in joint space. The retreat is
-        not checked where the arm touches something already, as it leads out of that; all else is. Raises PlanningError
-        when the mark is not known, nothing moved since, or something is in the way.
+        contact: withdraw the tip first, the way it came; done too where the arm touches something it knows of. The rest
+        is one straight line in joint space. An arm that touches something must be free after the first `_LEAVING` rad
+        and stay so. Raises PlanningError when the mark is not known, nothing moved since, or something is in the way.
         """
         profile = self._profile
         goal = np.clip(now - self._buffer.since(mark).joints, profile.lower, profile.upper)
         if np.abs(goal - now).max() < _NOWHERE:
             raise PlanningError(f"the arm is already at the {mark.value}")
         waypoints = [now]
-        if contact:
+        touching = self._checker.collides(now)
+        if contact or touching:
             withdrawn = self._withdraw(now, self._buffer.approach(mark, self._settings.retreat))
             if withdrawn is not None:
                 waypoints.append(withdrawn)
-        waypoints.append(goal)
-        touching = len(waypoints) == 3 and self._checker.collides(now) is not None
-        path = np.array(waypoints)
-        obstacle = self._checker.path_collides(path[1:] if touching else path)
+        path = np.array([*waypoints, goal])
+        obstacle = self._checker.path_collides(self._left(path) if touching else path)
         if obstacle is not None:
             raise PlanningError(f"the way back to the {mark.value} is blocked: {obstacle}")
         return time_path(path, profile, self._settings.scale)
+
+    def _left(self, path: Float64Array) -> Float64Array:
+        """What remains of the path from the first pose on it that is free, or that should be."""
+        gone = 0.0
+        for leg, (begin, end) in enumerate(itertools.pairwise(path)):
+            length = float(np.abs(end - begin).max())
+            for share in np.arange(0.0, 1.0, _LOOK / max(length, _LOOK)):
+                here = begin + share * (end - begin)
+                if gone + share * length > _LEAVING or self._checker.collides(here) is None:
+                    return np.array([here, *path[leg + 1 :]])
+            gone += length
+        return path[-1:]
 
     def _withdraw(self, now: Float64Array, approach: Float64Array) -> Float64Array | None:
         """(dof,) rad with the tip moved back along `approach` (3,) m, at most by `retreat`; None when it cannot be.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ams_ros.types import ActionException, StopStage
 
+ACKNOWLEDGE = "then acknowledge the exception (ams acknowledge)"
+"""What a person does last when a stop is left in force."""
+
 
 def told(exception: ActionException) -> str:
     """What happened and whether the arm stands still, in one sentence without a full stop."""
@@ -15,3 +18,8 @@ def told(exception: ActionException) -> str:
         return f"{what}; nothing was stopped, as the monitor only watches"
     tried = "" if exception.stage is StopStage.NONE else f" (last tried: {exception.stage.value})"
     return f"{what}; the arm was NOT seen to come to rest{tried}: keep away and use its own emergency stop"
+
+
+def left(exception: ActionException) -> str:
+    """The same where nothing here handles it, with what a person must do."""
+    return f"{told(exception)}. A person must look at the robot and remove the cause, {ACKNOWLEDGE}"

@@ -40,6 +40,10 @@ class RestDetector:
         self._thresholds = thresholds
         self._still = 0
 
+    def begin_anew(self) -> None:
+        """Count from zero again: a slice was broken off, which says nothing about the policy."""
+        self._still = 0
+
     def observe(self, before: JointSample, after: JointSample) -> bool:
         """Take the joints before and after one slice (gripper joint last); returns whether the policy is at rest."""
         change = np.abs(after.position - before.position)

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ams_ros.errors import AmsError, ConfigurationError, InferenceError
+from ams_ros.recovery.wording import left
 from ams_ros.robot.protocol import Robot
 from ams_ros.robot.stop_request import StopRequest
-from ams_ros.supervision.protocols import Clock, SliceSource
+from ams_ros.supervision.protocols import Clock, Recovery, SliceSource
 from ams_ros.supervision.rest import RestDetector, RestThresholds
-from ams_ros.types import Mode, Outcome, Phase, SliceRequest, TaskProgress, TaskRequest, TaskResult
+from ams_ros.types import (
+    ActionException,
+    ActionSlice,
+    Mode,
+    Outcome,
+    Phase,
+    SliceRequest,
+    TaskProgress,
+    TaskRequest,
+    TaskResult,
+)
 
 
 def parse_mode(text: str) -> Mode:
@@ -35,21 +46,37 @@ class TaskLoop:
         clock: Clock,
         rest: RestThresholds,
         on_progress: Callable[[TaskProgress], None],
+        *,
+        recovery: Recovery | None = None,
     ) -> None:
-        """Keep what a task needs; `on_progress` is called at every change of phase, in the thread of `run`."""
+        """Keep what a task needs; `on_progress` is called at every change of phase, in the thread of `run`.
+
+        recovery: what handles exceptions in mode EXCEPTION; in the others an exception ends the task.
+        """
         self._source, self._robot, self._clock = source, robot, clock
         self._rest = rest
         self._on_progress = on_progress
+        self._recovery = recovery
 
     def run(self, request: TaskRequest, stop: StopRequest) -> TaskResult:
         """Run a task to its end; whatever goes wrong is told in the result, never raised.
 
         Ends AT_REST when the policy moves nothing for several slices, BUDGET_SPENT after `step_budget` steps,
-        CANCELED soon after `stop` is requested, FAILED when robot, policy or request cannot be used.
+        CANCELED soon after `stop` is requested, FAILED when robot, policy or request cannot be used, or after an
+        exception that nothing here may recover from. In mode EXCEPTION a slice that an exception broke off is
+        discarded: its steps that were run count, its rest is never run, and after recovery a new slice is inferred from
+        a fresh observation.
         """
-        return _TaskRun(self._source, self._robot, self._clock, RestDetector(self._rest), self._on_progress).run(
-            request, stop
+        recovery = self._recovery if request.mode is Mode.EXCEPTION else None
+        run = _TaskRun(
+            self._source,
+            self._robot,
+            self._clock,
+            rest=RestDetector(self._rest),
+            on_progress=self._on_progress,
+            recovery=recovery,
         )
+        return run.run(request, stop)
 
 
 class _TaskRun:
@@ -60,11 +87,15 @@ class _TaskRun:
         source: SliceSource,
         robot: Robot,
         clock: Clock,
+        *,
         rest: RestDetector,
         on_progress: Callable[[TaskProgress], None],
+        recovery: Recovery | None,
     ) -> None:
         self._source, self._robot, self._clock, self._rest = source, robot, clock, rest
         self._on_progress = on_progress
+        self._recovery = recovery
+        self._exceptions = 0
         self._steps = 0
         self._slices = 0
         self._inferences = 0
@@ -82,7 +113,7 @@ class _TaskRun:
             message=message,
             steps=self._steps,
             inferences=self._inferences,
-            exceptions=0,
+            exceptions=self._exceptions,
             replays=0,
             seconds=self._clock.now() - started,
             policy_seconds=self._policy_seconds,
@@ -92,6 +123,10 @@ class _TaskRun:
         if request.step_budget < 1:
             raise ConfigurationError("step_budget", request.step_budget, "an integer of at least 1")
         _check_guidance(request)
+        if request.mode is Mode.EXCEPTION:
+            if self._recovery is None:
+                raise ConfigurationError("mode", request.mode.value, "direct or context: nothing here can recover")
+            self._recovery.begin_task()
         while not stop.requested:
             if self._steps >= request.step_budget:
                 return Outcome.BUDGET_SPENT, f"{self._steps} steps run, as many as the budget allows"
@@ -101,27 +136,18 @@ class _TaskRun:
         return Outcome.CANCELED, stop.reason
 
     def _one_slice(self, request: TaskRequest, stop: StopRequest) -> tuple[Outcome, str] | None:
-        self._report(Phase.INFERRING)
-        asked = self._clock.now()
-        try:
-            inference = self._source.infer(_slice_request(request, self._slices))
-        except InferenceError:
-            # A wait that the stop broke off is no failure. A RobotError during a stop stays one: nobody then knows
-            # whether the arm stands still.
-            if stop.requested:
-                return Outcome.CANCELED, stop.reason
-            raise
-        finally:
-            self._policy_seconds += self._clock.now() - asked
-        self._inferences += 1
-        self._slices += 1
-        if stop.requested:
+        action_slice = self._infer(request, stop)
+        if action_slice is None or stop.requested:
             return Outcome.CANCELED, stop.reason
         before = self._robot.joints()
+        if self._recovery is not None:
+            self._recovery.slice_began()
         self._report(Phase.EXECUTING)
-        steps = min(inference.slice.execute, request.step_budget - self._steps)
-        execution = self._robot.execute(inference.slice.head(steps), stop)
+        steps = min(action_slice.execute, request.step_budget - self._steps)
+        execution = self._robot.execute(action_slice.head(steps), stop)
         self._steps += execution.steps
+        if execution.exception is not None:
+            return self._after_exception(execution.exception, stop)
         if stop.requested:
             return Outcome.CANCELED, stop.reason
         if not execution.completed:
@@ -130,8 +156,39 @@ class _TaskRun:
             return Outcome.AT_REST, "the policy has come to rest"
         return None
 
+    def _infer(self, request: TaskRequest, stop: StopRequest) -> ActionSlice | None:
+        """The next slice; None when the stop broke the wait for it off."""
+        self._report(Phase.INFERRING)
+        asked = self._clock.now()
+        try:
+            inference = self._source.infer(_slice_request(request, self._slices))
+        except InferenceError:
+            # A wait that the stop broke off is no failure. A RobotError during a stop stays one: nobody then knows
+            # whether the arm stands still.
+            if stop.requested:
+                return None
+            raise
+        finally:
+            self._policy_seconds += self._clock.now() - asked
+        self._inferences += 1
+        self._slices += 1
+        return inference.slice
+
+    def _after_exception(self, exception: ActionException, stop: StopRequest) -> tuple[Outcome, str] | None:
+        self._exceptions += 1
+        self._rest.begin_anew()
+        if stop.requested and exception.stopped:
+            return Outcome.CANCELED, f"{stop.reason}; {left(exception)}"
+        if self._recovery is None:
+            return Outcome.FAILED, left(exception)
+        self._report(Phase.RECOVERING)
+        reason = self._recovery.handle(exception, stop)
+        if reason is None:
+            return None
+        return Outcome.CANCELED if stop.requested else Outcome.FAILED, reason
+
     def _report(self, phase: Phase) -> None:
-        self._on_progress(TaskProgress(phase, self._steps, self._slices))
+        self._on_progress(TaskProgress(phase, self._steps, self._slices, self._exceptions))
 
 
 def _check_guidance(request: TaskRequest) -> None:
