@@ -283,7 +283,8 @@ def test_a_restart_ends_goals_refuses_new_ones_is_silent_and_then_holds(simulati
     simulation.go(0.5)
     simulation.run(0.2)
     simulation.samples.clear()
-    simulation.loop.restart()
+    back: list[float] = []
+    simulation.loop.restart(lambda: back.append(simulation.plant.time))
     simulation.run(0.1)
     assert [end.status for end in simulation.ends] == [GoalStatus.ABORTED]
     trajectory = Trajectory(PROFILE.joint_names, (Waypoint(1.0, PROFILE.start),))
@@ -292,7 +293,9 @@ def test_a_restart_ends_goals_refuses_new_ones_is_silent_and_then_holds(simulati
     simulation.run(RESTART_SECONDS - 0.11)
     assert simulation.samples == [None] * round(RESTART_SECONDS / 0.01 - 1)
     assert simulation.loop.tap.wrench() is None
+    assert back == []
     simulation.run(0.05)
+    assert len(back) == 1
     assert simulation.samples[-1] is not None
     assert simulation.speed < 0.01
     simulation.go(0.2)

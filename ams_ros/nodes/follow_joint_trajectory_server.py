@@ -9,6 +9,7 @@ from ams_ros.nodes.conversions import seconds_of
 from ams_ros.nodes.plant_action_server import PlantActionServer
 from ams_ros.nodes.robot_messages import feedback_message, tolerance_request, trajectory_record
 from ams_ros.simulation.control_loop import ControlLoop
+from ams_ros.simulation.faults.fault import CANCELS, GOALS
 from ams_ros.simulation.trajectory import Trajectory
 from ams_ros.simulation.trajectory_controller import ErrorCode, GoalEnd, GoalStatus
 
@@ -23,11 +24,16 @@ class FollowJointTrajectoryServer(PlantActionServer[GoalEnd]):
         return trajectory_record(goal.trajectory, self._thread.pace.simulation_time(stamp) if stamp else 0.0)
 
     def _reason_to_reject(self, goal: FollowJointTrajectory.Goal) -> str | None:
-        controller = self._thread.wait_built(timeout=0.0).arm
-        reason = controller.reason_to_reject(self._record(goal), self._thread.time)
+        loop = self._thread.wait_built(timeout=0.0)
+        if loop.refuses(GOALS):
+            return "a fault makes the controller refuse goals"
+        reason = loop.arm.reason_to_reject(self._record(goal), self._thread.time)
         if reason is None and goal.multi_dof_trajectory.points:
             return "multi_dof_trajectory is not supported"
         return reason
+
+    def _refuses_cancel(self) -> bool:
+        return self._thread.wait_built(timeout=0.0).refuses(CANCELS)
 
     def _begin(self, loop: ControlLoop, handle: ServerGoalHandle) -> None:
         if not loop.arm.active:
@@ -40,7 +46,7 @@ class FollowJointTrajectoryServer(PlantActionServer[GoalEnd]):
             self._logger.error(complaint)
 
     def _stop(self, loop: ControlLoop, number: int) -> None:
-        loop.arm.cancel(number)
+        loop.cancel_arm(number)
 
     def _status(self, end: GoalEnd) -> GoalStatus:
         if end.status is GoalStatus.ABORTED:

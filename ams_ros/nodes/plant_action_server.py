@@ -21,7 +21,8 @@ End = TypeVar("End")
 class PlantActionServer(ABC, Generic[End]):
     """Goals are judged on the executor and run in the plant's thread; results leave on the executor again.
 
-    A server says how a goal is judged, begun and canceled, and what its result is; a cancel is always accepted.
+    A server says how a goal is judged, begun and canceled, and what its result is; a cancel is accepted unless it says
+    otherwise.
     """
 
     KIND: Any
@@ -50,6 +51,10 @@ class PlantActionServer(ABC, Generic[End]):
     @abstractmethod
     def _reason_to_reject(self, goal: Any) -> str | None:
         """Why a goal cannot be taken; None when it can. On the executor."""
+
+    def _refuses_cancel(self) -> bool:
+        """Whether cancel requests are refused now. On the executor."""
+        return False
 
     @abstractmethod
     def _begin(self, loop: ControlLoop, handle: ServerGoalHandle) -> None:
@@ -86,6 +91,9 @@ class PlantActionServer(ABC, Generic[End]):
         handle.execute()
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+        if self._refuses_cancel():
+            return CancelResponse.REJECT
+
         def stop(loop: ControlLoop) -> None:
             number = self._ledger.number(handle)
             if number is not None:

@@ -60,7 +60,9 @@ class PlantThread:
         self._built: Future[ControlLoop] = Future()
         self._beats: list[Beat] = []
         self._step = 0
-        self._running = self._ended = False
+        self.running = False
+        """Whether time passes; for jobs."""
+        self._ended = False
         self.time = 0.0
         """Simulation time of the last step begun, s; may be read from any thread."""
 
@@ -78,10 +80,10 @@ class PlantThread:
         try:
             while not stop.requested:
                 self._serve(loop)
-                if self._running:
+                if self.running:
                     self._advance(loop, stop)
         finally:
-            self._running, self._ended = False, True
+            self.running, self._ended = False, True
             loop.plant.close()
 
     def wait_built(self, timeout: float) -> ControlLoop:
@@ -128,16 +130,16 @@ class PlantThread:
         for beat in self._beats:
             beat.due = 0.0
         self.pace.restart(loop.plant.time)
-        self._running = True
+        self.running = True
 
     def pause(self, loop: ControlLoop) -> None:
         """Let time stand still; to be posted or called."""
-        self._running = False
+        self.running = False
 
     def _serve(self, loop: ControlLoop) -> None:
         try:
             while True:
-                job = self._jobs.get_nowait() if self._running else self._jobs.get(timeout=_PAUSED_POLL)
+                job = self._jobs.get_nowait() if self.running else self._jobs.get(timeout=_PAUSED_POLL)
                 job(loop)
         except queue.Empty:
             return

@@ -13,7 +13,9 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from ams_ros.nodes.conversions import to_time
 from ams_ros.nodes.pace import Pace
 from ams_ros.nodes.robot_messages import ImageBuffer, JointStateBuffer, WrenchBuffer, camera_info
+from ams_ros.simulation.faults.sensor_tap import SensorTap
 from ams_ros.simulation.plant import Plant
+from ams_ros.types import JointSample
 
 _CAMERA_QOS = QoSProfile(depth=2)
 _STATE_QOS = QoSProfile(depth=10)
@@ -22,32 +24,40 @@ _STATE_QOS = QoSProfile(depth=10)
 class JointStatePublisher:
     """Arm joints and the left finger as sensor_msgs/JointState."""
 
-    def __init__(self, node: Node, topic: str, plant: Plant, pace: Pace) -> None:
+    def __init__(self, node: Node, topic: str, tap: SensorTap, pace: Pace) -> None:
         """Create the topic; `publish` belongs to the plant's thread."""
         self._publisher = node.create_publisher(JointState, topic, _STATE_QOS)
-        self._plant, self._pace = plant, pace
-        self._buffer = JointStateBuffer(plant.joints().names)
+        self._tap, self._pace = tap, pace
+        self._buffer = JointStateBuffer(tap.joint_names)
+        self._sent: JointSample | None = None
 
     def publish(self) -> None:
         """Send the present state."""
-        if self._publisher.get_subscription_count():
-            sample = self._plant.joints()
-            self._publisher.publish(self._buffer.fill(sample, self._pace.stamp(sample.stamp)))
+        if not self._publisher.get_subscription_count():
+            return
+        sample = self._tap.joints()
+        if sample is None:
+            return
+        if sample is not self._sent:
+            # A sample sent again keeps its stamp, and what a moment's stamp is varies by the clocks' resolution.
+            self._sent = sample
+            self._buffer.fill(sample, self._pace.stamp(sample.stamp))
+        self._publisher.publish(self._buffer.message)
 
 
 class WrenchPublisher:
     """The wrist sensor as geometry_msgs/WrenchStamped."""
 
-    def __init__(self, node: Node, topic: str, plant: Plant, pace: Pace) -> None:
+    def __init__(self, node: Node, topic: str, tap: SensorTap, pace: Pace) -> None:
         """Create the topic; `publish` belongs to the plant's thread."""
         self._publisher = node.create_publisher(WrenchStamped, topic, _STATE_QOS)
-        self._plant, self._pace = plant, pace
+        self._tap, self._pace = tap, pace
         self._buffer = WrenchBuffer()
 
     def publish(self) -> None:
         """Send the present wrench."""
-        if self._publisher.get_subscription_count():
-            sample = self._plant.wrench()
+        sample = self._tap.wrench() if self._publisher.get_subscription_count() else None
+        if sample is not None:
             self._publisher.publish(self._buffer.fill(sample, self._pace.stamp(sample.stamp)))
 
 

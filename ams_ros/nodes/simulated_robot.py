@@ -9,6 +9,7 @@ from typing import Any
 
 from ams_ros.errors import AmsError
 from ams_ros.nodes.deferred_service import Reply, defer_replies, not_called
+from ams_ros.nodes.driver_services import DriverServices
 from ams_ros.nodes.follow_joint_trajectory_server import FollowJointTrajectoryServer
 from ams_ros.nodes.gripper_command_server import GripperCommandServer
 from ams_ros.nodes.handoff import Handoff
@@ -20,6 +21,7 @@ from ams_ros.nodes.robot_publishers import CameraPublisher, JointStatePublisher,
 from ams_ros.nodes.simulated_robot_settings import (
     arm_settings_from,
     camera_topic,
+    check_rate,
     gripper_settings_from,
     settings_for,
 )
@@ -44,7 +46,7 @@ class _Scene:
 
 
 class SimulatedRobotNode(AmsNode):
-    """Joint states, wrenches, cameras, trajectory and gripper actions, ~/reset and ~/score of a simulated arm.
+    """Joint states, wrenches, cameras, actions and services of a simulated arm.
 
     The plant lives in one thread from configure to cleanup; time passes in it while the node is active.
     """
@@ -67,10 +69,11 @@ class SimulatedRobotNode(AmsNode):
         layout = find_task(self._scene.task).sample(self._scene.seed, self._scene.objects)
         arm = arm_settings_from(self.setting, _PROFILE)
         gripper = gripper_settings_from(self.setting, _PROFILE)
-        deadband = self.setting("deadband")
+        deadband, timestep = self.setting("deadband"), self.setting("timestep")
+        check_rate(self.setting("joint_state_rate"), timestep)
 
         def build() -> ControlLoop:
-            loop = ControlLoop(Plant(_PROFILE, deadband=deadband), arm, gripper)
+            loop = ControlLoop(Plant(_PROFILE, deadband=deadband, timestep=timestep), arm, gripper)
             loop.reset(layout)
             loop.arm.deactivate("the node is not active yet")
             return loop
@@ -83,6 +86,7 @@ class SimulatedRobotNode(AmsNode):
         self._plant_thread.call(lambda _: self._plant_thread.set_beats(self._beats(loop, simulated_time)))
         defer_replies(self.create_service(ResetScene, "~/reset", not_called), self._reset)
         defer_replies(self.create_service(ScoreScene, "~/score", not_called), self._score)
+        DriverServices(self, self._plant_thread)
 
     def _activate(self) -> None:
         def begin(loop: ControlLoop) -> None:
@@ -94,6 +98,7 @@ class SimulatedRobotNode(AmsNode):
 
     def _deactivate(self, reason: str) -> None:
         def halt(loop: ControlLoop) -> None:
+            loop.end_faults()
             self._abort_goals(loop, f"Goal ended because the controller was deactivated: {reason}")
             loop.gripper.active = False
             self._plant_thread.pause(loop)
@@ -133,8 +138,8 @@ class SimulatedRobotNode(AmsNode):
 
         rate = 1.0 / loop.period
         joint_rate, camera_rate = self.setting("joint_state_rate"), self.setting("camera_rate")
-        joints = JointStatePublisher(self, self.setting("joint_states_topic"), plant, pace)
-        wrench = WrenchPublisher(self, self.setting("wrench_topic"), plant, pace)
+        joints = JointStatePublisher(self, self.setting("joint_states_topic"), loop.tap, pace)
+        wrench = WrenchPublisher(self, self.setting("wrench_topic"), loop.tap, pace)
         clock = [Beat(rate, clock_publisher(self, plant), thinned=True)] if simulated_time else []
         cameras = [Beat(camera_rate, self._camera(loop, camera).publish, thinned=True) for camera in plant.cameras]
         return [

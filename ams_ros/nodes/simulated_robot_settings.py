@@ -22,7 +22,8 @@ _GENERAL = (
         100.0,
     ),
     Setting("deadband", 0.01, "a servo ignores a new position closer than this to the one it holds, rad", 0.0, 0.1),
-    Setting("joint_state_rate", 100.0, "joint states and wrenches, Hz", 1.0, 500.0),
+    Setting("timestep", 0.002, "of the physics, s; a whole number of them makes 0.01 s", 0.0005, 0.005),
+    Setting("joint_state_rate", 100.0, "joint states and wrenches, Hz; at most one for each timestep", 1.0, 1000.0),
     Setting("camera_rate", 10.0, "pictures of each camera that is listened to, Hz", 0.1, 60.0),
     Setting("camera_size", 128, "width and height of the pictures of the front and wrist camera, px", 16, 1080),
     Setting("overview_width", 480, "width of the overview camera's pictures, px", 16, 1920),
@@ -80,6 +81,13 @@ def settings_for(profile: RobotProfile) -> tuple[Setting, ...]:
         )
     )
     return _GENERAL + _ARM + joints + _GRIPPER
+
+
+def check_rate(joint_state_rate: float, timestep: float) -> None:
+    """Raise ConfigurationError for more joint states (Hz) than the physics has steps (s)."""
+    if joint_state_rate * timestep > 1.0 + 1e-9:
+        allowed = f"up to {1.0 / timestep:g} Hz with this timestep"
+        raise ConfigurationError("joint_state_rate", joint_state_rate, allowed)
 
 
 def arm_settings_from(setting: Callable[[str], Any], profile: RobotProfile) -> ControllerSettings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.simulation.faults.fault import CANCELS, Fault
 from ams_ros.simulation.faults.mischief import Mischief
@@ -42,6 +44,7 @@ class ControlLoop:
         self.tap = SensorTap(plant, self.faults)
         self._mischief = Mischief()
         self._lost: tuple[GoalEnd, ...] = ()
+        self._back: list[Callable[[], None]] = []
         self._now = plant.time
         self.arm.activate(plant.arm_command)
 
@@ -105,9 +108,11 @@ class ControlLoop:
         self.arm.stop("Goal ended because the driver was told to stop.")
         self.gripper.stop()
 
-    def restart(self) -> None:
-        """Let the driver go and come back; see the fault driver_restart."""
+    def restart(self, back: Callable[[], None]) -> None:
+        """Let the driver go, as the fault driver_restart does, and come back; then `back` is called."""
         self.faults.add(Fault("driver_restart", duration=RESTART_SECONDS), self.plant.time)
+        self._turn_faults()
+        self._back.append(back)
 
     # Faults.
 
@@ -131,6 +136,9 @@ class ControlLoop:
             if fault.name == "driver_restart":
                 self.arm.activate(self.plant.arm_command)
                 self.gripper.active = True
+                for back in self._back:
+                    back()
+                self._back.clear()
         for fault in begun:
             self._mischief.begin(fault, self.plant.disturbances, now)
             if fault.name == "driver_restart":

@@ -298,7 +298,7 @@ def test_settings_that_cannot_work_refuse_to_configure_and_say_why(start_node, p
     assert probe.set_parameters(NODE, task="cubes") == []
     assert not probe.change(NODE, "configure")
     status.wait_for(lambda message: "use_sim_time" in message.message, "the mend is named")
-    assert probe.set_parameters(NODE, joint_state_rate=501.0) != []
+    assert probe.set_parameters(NODE, joint_state_rate=1001.0) != []
     assert probe.set_parameters(NODE, speed=1.0) == []
     probe.bring_up(NODE)
 

@@ -19,6 +19,7 @@ class SensorTap:
         """Let everything through until a fault is on."""
         self._plant, self._faults = plant, faults
         self._last: JointSample | None = None
+        self.joint_names = plant.joints().names
 
     def joints(self) -> JointSample | None:
         """The joint states due now, None while they are not published."""
