@@ -41,22 +41,23 @@ class ConditionWatch:
     def look(self, readings: Readings) -> bool:
         """Take a sample in; returns whether the condition is violated and that was not told yet."""
         condition, stamp = self.condition, readings.state.stamp
+        matters = self._applies(readings, stamp)
+        if not matters and not self._failed:
+            # Nothing to judge, and no failure whose end would have to be seen: spare the reading.
+            self._failing.since, self.strain = np.inf, 0.0
+            return False
         self.value = value = float(condition.expected.quantity.read(readings))
-        slack = condition.hysteresis if self._failed else 0.0
-        met = condition.expected.met(value, slack)
+        met = condition.expected.met(value, condition.hysteresis if self._failed else 0.0)
+        known = value == value  # noqa: PLR0124 - NaN, which is unknown, is the only number that differs from itself
+        self.strain = condition.expected.strain(value) if known and matters else 0.0
         if met:
             self._failed = self._told = False
-        matters = self._applies(readings, stamp)
-        known = value == value  # noqa: PLR0124 - NaN, which is unknown, is the only number that differs from itself
         failing = known and matters and not met
-        self.strain = condition.expected.strain(value) if known and matters else 0.0
         held = self._failing.run(failing, stamp)
         if not failing:
             self.again()
             return False
-        if held < condition.expected.hold - _TICK:
-            return False
-        if condition.executing and not readings.state.executing:
+        if held < condition.expected.hold - _TICK or (condition.executing and not readings.state.executing):
             return False
         self._failed = True
         told, self._told = self._told, True

@@ -9,9 +9,9 @@ from ams_ros.errors import ConfigurationError
 from ams_ros.exception.conditions.condition import Condition, Expectation
 from ams_ros.exception.conditions.readings import Readings
 from ams_ros.exception.conditions.watch import ConditionWatch
+from ams_ros.exception.needs import missing
 from ams_ros.exception.rule import Need, Rule, Violation, WatchedRobot
 from ams_ros.exception.state import RobotState
-from ams_ros.robot.driver import DriverProfile
 from ams_ros.types import Evidence, ExceptionKind, Severity
 
 
@@ -104,11 +104,11 @@ class ConditionRule(Rule):
         return f"{condition.name}: " + ", ".join(filter(None, (condition.message, found, detail)))
 
     def _can_be_known(self, condition: Condition) -> bool:
-        needs = set(condition.expected.quantity.needs).union(*(each.quantity.needs for each in condition.when))
-        lacking = sorted(need.value for need in needs if not _has(self.robot.driver, need))
-        if lacking:
-            self.off[condition.name] = f"needs {' and '.join(lacking)}"
-        return not lacking
+        needs = condition.expected.quantity.needs.union(*(each.quantity.needs for each in condition.when))
+        reason = missing(needs, self.robot.driver)
+        if reason:
+            self.off[condition.name] = reason
+        return not reason
 
 
 _GRAVITY = {Severity.MINOR: 0, Severity.SERIOUS: 1, Severity.CRITICAL: 2}
@@ -118,16 +118,3 @@ def _shown(expectation: Expectation, value: float) -> str:
     if expectation.quantity.flag:
         return "true" if value else "false"
     return f"{value:.4g} {expectation.quantity.unit}".rstrip()
-
-
-def _has(driver: DriverProfile, need: Need) -> bool:
-    match need:
-        case Need.VELOCITY:
-            return driver.velocity
-        case Need.EFFORT:
-            return driver.effort
-        case Need.WRENCH:
-            return driver.wrench is not None
-        case Need.GRIPPER:
-            return driver.gripper_measured
-    return driver.physical_inertia
