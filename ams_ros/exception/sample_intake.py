@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import numpy as np
-
 from ams_ros.exception.refusal import REPEATED, Refusal
 from ams_ros.exception.rule import WatchedRobot
 from ams_ros.exception.state import RobotState
@@ -43,20 +41,23 @@ class SampleIntake:
         """state: of the same arm; written by this object from now on."""
         driver, profile = robot.driver, robot.profile
         self._state = state
-        self._velocity, self._effort = driver.velocity, driver.effort
+        # The state's arrays as plain memory, the quickest way to overwrite them.
+        self._position, self._velocity = state.position.data, state.velocity.data
+        self._acceleration, self._effort = state.acceleration.data, state.effort.data
+        self._velocity_measured, self._effort_measured = driver.velocity, driver.effort
         self._arm_names = profile.joint_names
         self._gripper_name = profile.gripper.joint if driver.gripper_measured else ""
         self._names: Sequence[str] = ()
-        self._arm: slice | Float64Array = slice(0, 0)
+        self._places: list[int] = []
+        self._together: slice | None = None
         self._gripper = -1
-        self._last = np.zeros(len(self._arm_names))
-        self._step = np.zeros(len(self._arm_names))
+        self._zeros = array("d", bytes(8 * len(self._arm_names)))
         self.reset()
 
     def reset(self) -> None:
         """Forget the clock, the velocities and the wrench's frame; the next sample is a first one."""
         self._clock, self._wrench_clock = _Clock("the joint states'"), _Clock("the wrench's")
-        self._frame = ""
+        self._frame, self._framed = "", False
         self._state.joint_samples = 0
         self._state.velocity[:] = 0.0
         self._state.acceleration[:] = 0.0
@@ -80,17 +81,11 @@ class SampleIntake:
         if isinstance(gap, Refusal):
             return gap
         state = self._state
-        self._last[:] = state.position
-        arm = self._arm
-        state.position[:] = np.asarray(position, dtype=np.float64)[arm]
-        if gap > 0.0:
-            self._estimate(velocity, gap)
-        elif self._velocity:
-            state.velocity[:] = np.asarray(velocity, dtype=np.float64)[arm]
-        else:
-            state.velocity[:] = 0.0
-        if self._effort:
-            state.effort[:] = np.asarray(effort, dtype=np.float64)[arm]
+        new = self._in_order(position)
+        self._estimate(new, velocity, gap)
+        self._position[:] = new
+        if self._effort_measured:
+            self._effort[:] = self._in_order(effort)
         if self._gripper >= 0:
             self._take_gripper(position, effort, gap)
         state.stamp, state.period, state.joints_arrival = stamp, gap, arrival
@@ -106,14 +101,15 @@ class SampleIntake:
         fx, fy, fz = force
         tx, ty, tz = torque
         if not math.hypot(fx, fy, fz, tx, ty, tz) < LARGEST:
-            return _bad_values("wrench", ("fx", "fy", "fz", "tx", "ty", "tz"), (fx, fy, fz, tx, ty, tz))
-        if frame != self._frame:
-            if self._frame:
-                return Refusal(f"the wrench came in frame {frame!r}, so far in {self._frame!r}")
-            self._frame = frame
+            refusal = _bad_values("wrench", ("fx", "fy", "fz", "tx", "ty", "tz"), (fx, fy, fz, tx, ty, tz))
+            if refusal is not None:
+                return refusal
+        if frame != self._frame and self._framed:
+            return Refusal(f"the wrench came in frame {frame!r}, so far in {self._frame!r}")
         gap = self._wrench_clock.gap(stamp)
         if isinstance(gap, Refusal):
             return gap
+        self._frame, self._framed = frame, True
         state = self._state
         state.force[0], state.force[1], state.force[2] = fx, fy, fz
         state.torque[0], state.torque[1], state.torque[2] = tx, ty, tz
@@ -129,9 +125,9 @@ class SampleIntake:
         missing = [name for name in watched if name not in names]
         if missing:
             return Refusal(f"joints are missing: {', '.join(missing)}; the sample holds {', '.join(names) or 'none'}")
-        places = [list(names).index(name) for name in self._arm_names]
+        places = self._places = [list(names).index(name) for name in self._arm_names]
         together = places == list(range(places[0], places[0] + len(places)))
-        self._arm = slice(places[0], places[-1] + 1) if together else np.array(places)
+        self._together = slice(places[0], places[-1] + 1) if together else None
         self._gripper = list(names).index(self._gripper_name) if self._gripper_name else -1
         # The sender's list may change under our hands; a copy of the same type compares quickly with the next one.
         self._names = tuple(names) if isinstance(names, tuple) else list(names)
@@ -141,9 +137,9 @@ class SampleIntake:
         count = len(self._names)
         if len(position) != count:
             return _wrong_size("positions", len(position), count)
-        if len(velocity) != count and (self._velocity or len(velocity)):
+        if len(velocity) != count and (self._velocity_measured or len(velocity)):
             return _wrong_size("velocities", len(velocity), count)
-        if len(effort) != count and (self._effort or len(effort)):
+        if len(effort) != count and (self._effort_measured or len(effort)):
             return _wrong_size("efforts", len(effort), count)
         return None
 
@@ -153,11 +149,11 @@ class SampleIntake:
             refusal = self._bad_watched("position", position)
             if refusal is not None:
                 return refusal
-        if self._velocity and not math.hypot(*velocity) < LARGEST:
+        if self._velocity_measured and not math.hypot(*velocity) < LARGEST:
             refusal = self._bad_watched("velocity", velocity)
             if refusal is not None:
                 return refusal
-        if self._effort and not math.hypot(*effort) < LARGEST:
+        if self._effort_measured and not math.hypot(*effort) < LARGEST:
             return self._bad_watched("effort", effort)
         return None
 
@@ -166,24 +162,33 @@ class SampleIntake:
         names = (*self._arm_names, self._gripper_name) if self._gripper_name else self._arm_names
         return _bad_values(quantity, names, [values[self._names.index(name)] for name in names])
 
-    def _estimate(self, velocity: Values, gap: float) -> None:
-        """Velocity, measured or from the filtered difference of positions, and from it acceleration."""
-        state, step = self._state, self._step
-        if self._velocity:
-            measured = np.asarray(velocity, dtype=np.float64)[self._arm]
-            np.subtract(measured, state.velocity, out=step)
-            state.velocity[:] = measured
+    def _in_order(self, values: Values) -> array[float]:
+        """The arm's joints, (dof,)."""
+        if type(values) is array and values.typecode == "d":
+            if self._together is not None:
+                return values[self._together]
+            return array("d", [values[place] for place in self._places])
+        return array("d", [float(values[place]) for place in self._places])
+
+    def _estimate(self, position: array[float], velocity: Values, gap: float) -> None:
+        """Velocity, measured or from the filtered difference of positions, and from it acceleration.
+
+        Plain numbers, as numpy takes longer for so few.
+        """
+        before = self._state.velocity.tolist()
+        if self._velocity_measured:
+            new = self._in_order(velocity)
+        elif gap <= 0.0:
+            new = self._zeros
         else:
-            np.subtract(state.position, self._last, out=step)
-            step *= 1.0 / gap
-            step -= state.velocity
-            if state.joint_samples > 1:
-                step *= gap / (gap + VELOCITY_FILTER)
-            state.velocity += step
-        step *= 1.0 / gap
-        step -= state.acceleration
-        step *= gap / (gap + ACCELERATION_FILTER)
-        state.acceleration += step
+            share = gap / (gap + VELOCITY_FILTER) if self._state.joint_samples > 1 else 1.0
+            last = self._state.position.tolist()
+            new = array("d", [v + share * ((q - p) / gap - v) for q, p, v in zip(position, last, before, strict=True)])
+        self._velocity[:] = new
+        if gap > 0.0:
+            share = gap / (gap + ACCELERATION_FILTER)
+            steps = zip(new, before, self._state.acceleration.tolist(), strict=True)
+            self._acceleration[:] = array("d", [a + share * ((v - w) / gap - a) for v, w, a in steps])
 
     def _take_gripper(self, position: Values, effort: Values, gap: float) -> None:
         # Its velocity is always a difference: drivers that measure the arm's fill the fingers' with zeros.
@@ -194,7 +199,7 @@ class SampleIntake:
         else:
             state.gripper_velocity = 0.0
         state.gripper = place
-        if self._effort:
+        if self._effort_measured:
             state.gripper_effort = float(effort[self._gripper])
 
 

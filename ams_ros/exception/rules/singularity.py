@@ -16,7 +16,7 @@ from ams_ros.types import Evidence, ExceptionKind, Severity
 class SingularitySettings:
     """Thresholds of singularity."""
 
-    smallest: float = limit(0.005, "", 0.0, 1.0, "singular value of the tip's Jacobian below which the arm may not go")
+    smallest: float = limit(0.002, "", 0.0, 1.0, "singular value of the tip's Jacobian below which the arm may not go")
     every: float = limit(0.05, "s", 0.0, 1.0, "between two looks; the pose changes slowly and the decomposition costs")
 
     def __post_init__(self) -> None:
