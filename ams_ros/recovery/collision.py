@@ -71,8 +71,14 @@ class ArmCollisionChecker:
         raise AssertionError("a collision without a pair that touches")
 
     def path_collides(self, waypoints: Float64Array) -> str | None:
-        """The first that touches along the straight joint-space lines through waypoints (n, dof) rad."""
+        """What touches what, first of all, on the straight lines through waypoints (n, dof) rad; else None.
+
+        Raises ValueError as `collides` does, and for no waypoints at all.
+        """
         waypoints = np.asarray(waypoints, dtype=np.float64)
+        if waypoints.ndim != 2 or not len(waypoints):
+            raise ValueError(f"waypoints {waypoints.shape}, expected at least one row of {self._model.nq} angles")
+        waypoints = np.stack([self._checked(position) for position in waypoints])
         legs = [self.poses_along(begin, end) for begin, end in itertools.pairwise(waypoints)]
         for position in itertools.chain(waypoints[:1], *legs):
             touching = self.collides(position)
@@ -80,10 +86,15 @@ class ArmCollisionChecker:
                 return touching
         return None
 
-    def clearances(self, position: Float64Array) -> Float64Array:
-        """(pairs,) m between the bodies of every pair checked, less the padding; negative by as much as they overlap.
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The names of every two bodies checked against each other; a link of several bodies comes up as often."""
+        return [self._links(pair) for pair in self._pairs]
 
-        Always in the same order. Several times slower than `collides`.
+    def clearances(self, position: Float64Array) -> Float64Array:
+        """(pairs,) m between the bodies of every pair, less the padding; negative by as much as they overlap.
+
+        Several times slower than `collides`.
         """
         position = self._checked(position)
         self._place(position)

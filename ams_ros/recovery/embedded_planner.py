@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,7 +79,7 @@ class EmbeddedPlanner:
 
         util.setLogLevel(util.LOG_NONE)
         util.RNG.setSeed(self._seed)
-        space = _space(base, self._profile, self._checker)
+        space = _space(base, self._profile, self._checker, deadline)
         problem = base.ProblemDefinition(space)
         problem.setStartAndGoalStates(_state(space, start), _state(space, goal))
         planner = geometric.RRTConnect(space)
@@ -93,14 +92,8 @@ class EmbeddedPlanner:
             raise PlanningError(f"no way around was found in time; on the straight way {way}")
         path = problem.getSolutionPath()
         simplifier = geometric.PathSimplifier(space)
-        steps: list[Callable[[], object]] = [
-            lambda: simplifier.reduceVertices(path, _SHORTCUTS, _FRUITLESS),
-            lambda: simplifier.partialShortcutPath(path, _SHORTCUTS, _FRUITLESS),
-            lambda: simplifier.reduceVertices(path, _SHORTCUTS, _FRUITLESS),
-        ]
-        for step in steps:
-            if time.monotonic() < deadline:
-                step()
+        for shorten in (simplifier.reduceVertices, simplifier.partialShortcutPath, simplifier.reduceVertices):
+            shorten(path, _SHORTCUTS, _FRUITLESS)
         return self._proven(_angles(path, len(start)), start, goal)
 
     def _proven(self, waypoints: Float64Array, start: Float64Array, goal: Float64Array) -> Float64Array:
@@ -113,13 +106,17 @@ class EmbeddedPlanner:
         return waypoints
 
 
-def _space(base: Any, profile: RobotProfile, checker: ArmCollisionChecker) -> Any:
-    """OMPL's view of the arm: joint angles within the limits, motions straight and free by `checker`."""
+def _space(base: Any, profile: RobotProfile, checker: ArmCollisionChecker, deadline: float) -> Any:
+    """OMPL's view of the arm: joint angles within the limits, motions straight and free by `checker`.
+
+    After the deadline no motion counts as free, so that whatever OMPL is at ends soon.
+    """
     dof = len(profile.joints)
 
     class FreeMotion(base.MotionValidator):  # type: ignore[misc]
         def checkMotion(self, begin: Any, end: Any) -> bool:
-            return checker.path_collides(np.array([_row(begin, dof), _row(end, dof)])) is None
+            ends = np.array([_row(begin, dof), _row(end, dof)])
+            return time.monotonic() < deadline and checker.path_collides(ends) is None
 
     bounds = base.RealVectorBounds(dof)
     for index, joint in enumerate(profile.joints):

@@ -45,6 +45,7 @@ def load_surroundings(name: str) -> Surroundings:
 def read_surroundings(path: Path) -> Surroundings:
     """Read one file of surroundings. Raises ConfigurationError naming the key that is missing or wrong."""
     root = read_section(path)
+    root.only("name", "title", "things")
     things: dict[str, Thing] = {}
     for section in root.sections("things"):
         thing = _thing(section)
@@ -55,6 +56,7 @@ def read_surroundings(path: Path) -> Surroundings:
 
 
 def _thing(section: Section) -> Thing:
+    section.only("name", "shapes", "bowl")
     shapes: list[Shape] = []
     if section.has("shapes"):
         shapes += map(read_shape, section.sections("shapes"))
@@ -67,6 +69,7 @@ def _thing(section: Section) -> Thing:
 
 def _bowl(section: Section) -> list[Shape]:
     """A round floor and a ring of leaning boxes."""
+    section.only("place", "floor_radius", "rim_radius", "height", "wall")
     x, y, z = section.vector("place")
     floor, rim = section.positive("floor_radius"), section.positive("rim_radius")
     height, wall = section.positive("height"), section.positive("wall") / 2.0

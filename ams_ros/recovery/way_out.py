@@ -30,11 +30,11 @@ def way_out(checker: ArmCollisionChecker, start: Float64Array, seed: int, deadli
     directions = _directions(len(start), seed)
     for radius in _RADII:
         for direction in directions:
+            if time.monotonic() > deadline:
+                raise PlanningError(f"the arm stands where {touching}, and no way out was found in time")
             end: Float64Array = np.clip(start + radius * direction, profile.lower, profile.upper)
             if checker.collides(end) is None and _never_deeper(checker, start, end, allowed):
                 return end
-        if time.monotonic() > deadline:
-            break
     raise PlanningError(f"the arm stands where {touching}, and no short way out was found that does not push harder")
 
 

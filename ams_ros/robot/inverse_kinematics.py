@@ -70,7 +70,7 @@ def _descend(profile: RobotProfile, rotation: Float64Array, place: Float64Array,
         lambda angles: _difference(profile, rotation, place, angles),
         np.clip(begin, profile.lower + inside, profile.upper - inside),
         bounds=(profile.lower, profile.upper),
-        xtol=1e-12, ftol=1e-14, gtol=1e-14, max_nfev=60,
+        xtol=1e-12, ftol=1e-14, gtol=1e-14, max_nfev=40,
     )  # fmt: skip
     return np.asarray(result.x, dtype=np.float64)
 

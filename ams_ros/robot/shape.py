@@ -40,6 +40,7 @@ def read_shape(section: Section) -> Shape:
 
     Instead of `along` (x, y or z, default z) `rpy` may give the orientation. Raises ConfigurationError.
     """
+    section.only(*(kind.value for kind in ShapeKind), "place", "along", "rpy")
     kinds = [kind for kind in ShapeKind if section.has(kind.value)]
     if len(kinds) != 1:
         names = " or ".join(kind.value for kind in ShapeKind)
