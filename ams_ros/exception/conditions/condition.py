@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ams_ros.exception.conditions.quantities import Quantity
+from ams_ros.exception.rule import Need
 from ams_ros.types import Severity
 
 EVER_LARGER = 1e3
@@ -76,12 +77,13 @@ class Expectation:
                 return (self.upper,)
         return self.lower, self.upper
 
-    def __str__(self) -> str:
-        """In words, such as `tip.z above 0.02 m`."""
+    @property
+    def wanted(self) -> str:
+        """Where the quantity should be, in words, such as `above 0.02 m`."""
         if self.comparison is Comparison.IS:
-            return f"{self.quantity.name} is {'true' if self.lower else 'false'}"
+            return "true" if self.lower else "false"
         limits = " and ".join(f"{limit:g}" for limit in self._limits)
-        return f"{self.quantity.name} {self.comparison.value} {limits} {self.quantity.unit}".rstrip()
+        return f"{self.comparison.value} {limits} {self.quantity.unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +105,18 @@ class Condition:
     executing: bool = True
     once: bool = False
     enabled: bool = True
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """All it is about, first the one that is expected."""
+        return self.expected.quantity, *(each.quantity for each in self.when)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What the robot must have for it."""
+        return frozenset[Need]().union(*(quantity.needs for quantity in self.quantities))
+
+    @property
+    def compensated(self) -> bool:
+        """Whether it needs the wrench without offset and weight."""
+        return any(quantity.compensated for quantity in self.quantities)

@@ -64,6 +64,8 @@ def _condition(section: Section, known: Mapping[str, Quantity]) -> Condition:
     if expected.quantity.per_sub_slice and expected.hold > 0.0:
         raise ConfigurationError(f"{section.key}.for", expected.hold, f"nothing, as {_at_ends(expected.quantity)}")
     when = tuple(_when(each, known) for each in section.sections("when")) if section.has("when") else ()
+    if expected.quantity.per_sub_slice and any(each.hold > 0.0 for each in when):
+        raise ConfigurationError(f"{section.key}.when", "for", f"no for, as {_at_ends(expected.quantity)}")
     if len(when) > MOST_WHEN:
         raise ConfigurationError(f"{section.key}.when", f"{len(when)} entries", f"at most {MOST_WHEN}")
     return Condition(

@@ -19,7 +19,8 @@ class Quantity:
     """Something a condition can be about.
 
     unit: SI, empty for none. read: its value now, NaN while it is unknown. flag: whether it is true (1) or false (0).
-    per_sub_slice: whether it is known at the ends of sub-slices only. detail: more about its value, for messages.
+    per_sub_slice: whether it is known at the ends of sub-slices only. compensated: whether it takes the wrench
+    without the sensor's offset and the gripper's weight. detail: more about its value, for messages.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Quantity:
     needs: frozenset[Need] = frozenset()
     flag: bool = False
     per_sub_slice: bool = False
+    compensated: bool = False
     detail: Callable[[Readings], str] | None = None
 
 
@@ -124,11 +126,12 @@ def _wrench() -> Iterator[Quantity]:
                 f"wrench.{name}.{axis}", unit, f"along {axis} of the sensor, as measured", _axis(array, index), sensor
             )
     yield Quantity(
-        "wrench.force_change",
+        "wrench.external_force",
         "N",
-        "between the force now and at the begin of the plan",
-        lambda readings: readings.force_change,
+        "its size without the sensor's offset and the gripper's weight",
+        lambda readings: readings.external_force,
         sensor,
+        compensated=True,
     )
 
 

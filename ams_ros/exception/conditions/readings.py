@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ams_ros.exception.plan import Purpose
 from ams_ros.exception.rule import WatchedRobot
 from ams_ros.exception.state import RobotState
+from ams_ros.exception.wrench_compensation import WrenchCompensation
 from ams_ros.robot.stretches import GRIPPER_STEP
 from ams_ros.types import Float64Array
 
 UNKNOWN = float("nan")
 """The value of a quantity that nobody has measured or that has no meaning now."""
+
+_SMOOTHING = 0.02
+"""Time constant of the external force's low-pass, s."""
 
 
 class Readings:
@@ -32,14 +38,14 @@ class Readings:
         self.effect_text = ""
         """The joint of the smallest effect, and its motion."""
         self._ended = UNKNOWN
-        self._force_at_begin = np.zeros(3)
+        # No load is weighed: what hangs from the gripper is a force that was applied, too.
+        self._compensation = WrenchCompensation(robot, _SMOOTHING, payload=0.0)
         self._tip, self._tip_of = np.full(3, UNKNOWN), -1
         self._jacobian_of, self._tip_speed = -1, UNKNOWN
 
     def begin(self, state: RobotState) -> None:
         """A plan came under execution, or execution ended."""
         self.state = state
-        self._force_at_begin[:] = state.force
         plan = state.plan
         if plan is not None and not np.isnan(plan.gripper):
             self.commanded = plan.gripper
@@ -57,6 +63,7 @@ class Readings:
         self._ended, self._tip_of, self._jacobian_of = UNKNOWN, -1, -1
         self.effect[:] = UNKNOWN
         self.tip_effect = UNKNOWN
+        self._compensation.reset()
 
     @property
     def since_end(self) -> float:
@@ -79,11 +86,13 @@ class Readings:
         return plan is not None and plan.purpose is Purpose.RECOVERY
 
     @property
-    def force_change(self) -> float:
-        """N, between the force now and when the plan began; unknown without a plan or a wrench."""
-        if self.state.plan is None or self.state.wrench_arrival == -np.inf:
-            return UNKNOWN
-        return float(np.linalg.norm(self.state.force - self._force_at_begin))
+    def external_force(self) -> float:
+        """Force (N) that the world exerts on the gripper; unknown before the sensor's offset is."""
+        return math.hypot(*self._compensation.external[:3]) if self._compensation.tared else UNKNOWN
+
+    def compensate(self, state: RobotState) -> None:
+        """A wrench sample arrived, and somebody wants to know the external force."""
+        self._compensation.update(state)
 
     def gap(self, finger: float) -> float:
         """Between the fingers beyond their closed stop, m, at a finger position in m."""

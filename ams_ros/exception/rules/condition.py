@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ams_ros.errors import ConfigurationError
-from ams_ros.exception.conditions.condition import Condition, Expectation
+from ams_ros.exception.conditions.condition import Condition
+from ams_ros.exception.conditions.quantities import Quantity
 from ams_ros.exception.conditions.readings import Readings
 from ams_ros.exception.conditions.watch import ConditionWatch
 from ams_ros.exception.needs import missing
@@ -39,9 +40,8 @@ class ConditionRule(Rule):
         self._watches = tuple(
             ConditionWatch(condition) for condition in self.judged(settings.conditions) if self._can_be_known(condition)
         )
-        self._wrench_watches = tuple(
-            watch for watch in self._watches if Need.WRENCH in watch.condition.expected.quantity.needs
-        )
+        self._external = any(watch.condition.compensated for watch in self._watches)
+        self._wrench_watches = tuple(watch for watch in self._watches if Need.WRENCH in watch.condition.needs)
 
     def judged(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
         """Those of the conditions that are for this rule."""
@@ -75,6 +75,8 @@ class ConditionRule(Rule):
         if not self._wrench_watches:
             return None
         self.readings.take(state)
+        if self._external:
+            self.readings.compensate(state)
         return self._look(self._wrench_watches, state)
 
     def _look(self, watches: tuple[ConditionWatch, ...], state: RobotState) -> Violation | None:
@@ -84,7 +86,7 @@ class ConditionRule(Rule):
 
     def _violation_of(self, violated: list[ConditionWatch], state: RobotState) -> Violation:
         """One violation that names every condition violated by this sample; the first of the worst tells its text."""
-        worst = max(violated, key=lambda watch: _GRAVITY[watch.condition.severity])
+        worst = max(violated, key=lambda watch: _RANK[watch.condition.severity])
         evidence = tuple(
             Evidence(
                 watch.condition.expected.quantity.name,
@@ -99,22 +101,21 @@ class ConditionRule(Rule):
 
     def _text(self, watch: ConditionWatch) -> str:
         condition, quantity = watch.condition, watch.condition.expected.quantity
-        found = f"{quantity.name} is {_shown(condition.expected, watch.value)}, expected {condition.expected}"
+        found = f"{quantity.name} is {_shown(quantity, watch.value)}, expected {condition.expected.wanted}"
         detail = quantity.detail(self.readings) if quantity.detail is not None else ""
-        return f"{condition.name}: " + ", ".join(filter(None, (condition.message, found, detail)))
+        return f"{condition.name}: {condition.message or 'violated'} ({'; '.join(filter(None, (found, detail)))})"
 
     def _can_be_known(self, condition: Condition) -> bool:
-        needs = condition.expected.quantity.needs.union(*(each.quantity.needs for each in condition.when))
-        reason = missing(needs, self.robot.driver)
+        reason = missing(condition.needs, self.robot.driver)
         if reason:
             self.off[condition.name] = reason
         return not reason
 
 
-_GRAVITY = {Severity.MINOR: 0, Severity.SERIOUS: 1, Severity.CRITICAL: 2}
+_RANK = {Severity.MINOR: 0, Severity.SERIOUS: 1, Severity.CRITICAL: 2}
 
 
-def _shown(expectation: Expectation, value: float) -> str:
-    if expectation.quantity.flag:
+def _shown(quantity: Quantity, value: float) -> str:
+    if quantity.flag:
         return "true" if value else "false"
-    return f"{value:.4g} {expectation.quantity.unit}".rstrip()
+    return f"{value:.3g} {quantity.unit}".rstrip()
