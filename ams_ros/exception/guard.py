@@ -91,7 +91,7 @@ class ExceptionGuard:
         """What must happen next, for a person; empty while watching."""
         return what_next(self.state, self.exception, self._run.stage, self._by_hand)
 
-    def joints(
+    def joints(  # noqa: PLR0917 - a joint state's fields in a row, as keywords take time on the stop path
         self, names: Sequence[str], position: Values, velocity: Values, effort: Values, stamp: float, arrival: float
     ) -> None:
         """A joint sample arrived, as for the detector."""
