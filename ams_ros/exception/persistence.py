@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 
 class Recurrence:
     """Counts as there once it was seen `count` times within `window` seconds."""
 
     def __init__(self, count: int, window: float) -> None:
         """count: at least 1."""
-        self._window, self._seen, self._next = window, [float("-inf")] * count, 0
+        self._window, self._seen, self._next = window, [-math.inf] * count, 0
 
     def clear(self) -> None:
         """Forget what was seen."""
         for place in range(len(self._seen)):
-            self._seen[place] = float("-inf")
+            self._seen[place] = -math.inf
 
     def seen(self, stamp: float) -> bool:
         """It was seen at `stamp`, s; whether that makes it count."""
         self._seen[self._next] = stamp
         self._next = (self._next + 1) % len(self._seen)
-        return stamp - self._seen[self._next] <= self._window
+        return 0.0 <= stamp - self._seen[self._next] <= self._window
 
 
 class Duration:
@@ -27,17 +29,17 @@ class Duration:
 
     def __init__(self, seconds: float, release: float) -> None:
         """release: below 1, so that a value that trembles about its limit does not start afresh each time."""
-        self._seconds, self._release, self._since = seconds, release, float("nan")
+        self._seconds, self._release, self._since = seconds, release, math.nan
 
     def clear(self) -> None:
         """Not above its limit."""
-        self._since = float("nan")
+        self._since = math.nan
 
     def lasts(self, margin: float, stamp: float) -> bool:
         """Whether it counts at `stamp`, s. A margin that is no number counts as above every limit."""
-        if margin <= (1.0 if self._since != self._since else self._release):
-            self._since = float("nan")
+        if margin <= (1.0 if math.isnan(self._since) else self._release):
+            self._since = math.nan
             return False
-        if self._since != self._since:
+        if not self._since <= stamp:
             self._since = stamp
         return stamp - self._since >= self._seconds

@@ -116,7 +116,7 @@ class WrenchCompensation:
             self._payload = min(max(self._payload + change, 0.0), self._heaviest)
 
     def _smooth(self, values: tuple[float, ...], stamp: float) -> None:
-        step = stamp - self._stamp
+        step = max(0.0, stamp - self._stamp)
         share = step / (step + self._smoothing) if math.isfinite(step) and step + self._smoothing > 0.0 else 1.0
         for axis in range(6):
             external = self.external[axis]

@@ -45,6 +45,7 @@ class ArmDynamics:
         self.tool_com: tuple[float, float, float] = (x, y, z)
         """Its centre of mass in the last link, m."""
         self._mass, self._nonlinear, self._gravity = np.zeros((dof, dof)), np.zeros(dof), np.zeros(dof)
+        self._wrist = np.zeros(dof)
         self._momentum, self._drift = np.zeros(dof), np.zeros(dof)
         self._jacobian = np.zeros((6, dof))
         self._weight, self._lever = np.zeros(3), np.zeros(3)
@@ -100,6 +101,11 @@ class ArmDynamics:
         frame = self._pin.ReferenceFrame.LOCAL_WORLD_ALIGNED
         self._jacobian[:] = self._pin.computeFrameJacobian(self._model, self._data, q, self._tip, frame)
         return self._jacobian
+
+    def wrist_torque(self, q: Float64Array, wrench: Float64Array) -> Float64Array:
+        """(dof,) N m that a force (3,) N and torque (3,) N m on the last link, in its frame and in one array, exert."""
+        np.matmul(wrench, self._pin.computeJointJacobian(self._model, self._data, q, self._last), out=self._wrist)
+        return self._wrist
 
     def down(self, q: Float64Array) -> tuple[float, float, float]:
         """The direction of gravity in the last link's frame, a unit vector."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from ams_ros.exception.per_joint import for_each_joint
 from ams_ros.exception.persistence import Duration
 from ams_ros.exception.rule import JointRule, Need, Violation, WatchedRobot
 from ams_ros.exception.settings import check_limits, limit
 from ams_ros.exception.state import RobotState
+from ams_ros.exception.wrench_compensation import WrenchCompensation
 from ams_ros.types import Evidence, ExceptionKind, Severity
 
 _PAPER = "De Luca et al. 2006, Collision detection and safe reaction with the DLR-III lightweight manipulator arm"
@@ -34,10 +37,11 @@ class MomentumObserverSettings:
 
 
 class MomentumObserver(JointRule):
-    """Residual r = K (p - integral(tau - friction + C^T v - g + r)), which follows the external torque.
+    """Residual r = K (p - integral(tau - friction + C^T v - g + w + r)), which follows the external torque.
 
-    p is the generalised momentum, tau the measured effort, friction what the profile says. Integrated implicitly, so
-    that no gain and no rate make it swing.
+    p is the generalised momentum, tau the measured effort, friction what the profile says, and w the torque of what the
+    wrist sensor shows, where there is one: the rules of the wrench judge that, this one the rest of the arm. Integrated
+    implicitly, so that no gain and no rate make it swing.
     """
 
     name = "momentum_observer"
@@ -53,30 +57,45 @@ class MomentumObserver(JointRule):
         shares = for_each_joint(settings.residual, len(joints), f"rules.{self.name}.residual")
         self._limits = [share * joint.effort for share, joint in zip(shares, joints, strict=True)]
         self._friction = [(joint.damping, joint.friction) for joint in joints]
+        self._compensation = WrenchCompensation(robot, 0.0, 0.0)
+        self._wrench, self._wrench_stamp = np.zeros(6), -math.inf
         self._integral, self.residual = [0.0] * len(joints), [0.0] * len(joints)
         """The residual, (dof,) N m, for plots and calibration."""
         self._duration = Duration(settings.duration, settings.release)
         self._begun = False
 
+    @property
+    def degraded(self) -> str:
+        """What this rule does without; empty when nothing."""
+        alone = self.robot.driver.wrench is None
+        return (
+            "without a wrench sensor, contact of the gripper counts as well" if alone else self._compensation.degraded
+        )
+
     def reset(self) -> None:
         """Start afresh with the next sample."""
         self._begun, self.margin = False, 0.0
+        self._compensation.reset()
         self._duration.clear()
+
+    def wrench(self, state: RobotState) -> Violation | None:
+        """Keep what the wrist sensor explains."""
+        if self._compensation.update(state):
+            self._wrench[:] = self._compensation.external
+            self._wrench_stamp = state.stamp
+        return None
 
     def joints(self, state: RobotState) -> Violation | None:
         """Let the observer follow, then compare."""
-        momentum, drift = self.robot.dynamics.momentum(state.position, state.velocity)
+        dynamics = self.robot.dynamics
+        momentum, drift = dynamics.momentum(state.position, state.velocity)
+        if state.stamp - self._wrench_stamp <= self.settings.gap:
+            drift += dynamics.wrist_torque(state.position, self._wrench)
         if not self._begun or state.period > self.settings.gap:
             self._begin(momentum.tolist())
         else:
             self._follow(momentum.tolist(), drift.tolist(), state)
-        joint, self.margin = 0, 0.0
-        for place, (residual, largest) in enumerate(zip(self.residual, self._limits, strict=True)):
-            share = abs(residual) / largest
-            # No number comes of absurd velocities only; that must not pass for a small residual.
-            if share > self.margin or math.isnan(share):
-                joint, self.margin = place, math.inf if math.isnan(share) else share
-        self.margin /= state.caution
+        joint = self._compare(state.caution)
         if not self._duration.lasts(self.margin, state.stamp):
             return None
         name = self.robot.profile.joints[joint].name
@@ -84,6 +103,17 @@ class MomentumObserver(JointRule):
         return self.violation(
             state, f"a torque from outside turns joint {name}", Evidence(f"residual.{name}", torque, largest, "N m")
         )
+
+    def _compare(self, caution: float) -> int:
+        """Set the margin; returns the joint it is about."""
+        joint, margin = 0, 0.0
+        for place, (residual, largest) in enumerate(zip(self.residual, self._limits, strict=True)):
+            share = abs(residual) / largest
+            # No number comes of absurd velocities only; that must not pass for a small residual.
+            if share > margin or math.isnan(share):
+                joint, margin = place, math.inf if math.isnan(share) else share
+        self.margin = margin / caution
+        return joint
 
     def _begin(self, momentum: list[float]) -> None:
         for joint, value in enumerate(momentum):

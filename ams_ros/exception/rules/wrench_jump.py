@@ -78,7 +78,7 @@ class WrenchJump(WrenchRule):
 
     def _changes(self, stamp: float) -> list[float]:
         """The difference to the past, which then moves on. The past begins at the offset: nothing touched."""
-        step = stamp - self._stamp if math.isfinite(self._stamp) else 0.0
+        step = max(0.0, stamp - self._stamp) if math.isfinite(self._stamp) else 0.0
         share = step / (step + self.settings.memory)
         past, changes = self._past, [0.0] * 6
         for axis, value in enumerate(self._compensation.external):
