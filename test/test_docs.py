@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ams_ros.nodes.context_pool import ContextPoolNode
+from ams_ros.nodes.exception_monitor import ExceptionMonitor
 from ams_ros.nodes.inference import InferenceNode
 from ams_ros.nodes.replay_supervisor import ReplaySupervisor
 from ams_ros.nodes.simulated_robot import SimulatedRobotNode
@@ -27,6 +28,7 @@ def generic(parameter):
     ("name", "node"),
     [
         ("simulated_robot", SimulatedRobotNode),
+        ("exception_monitor", ExceptionMonitor),
         ("context_pool", ContextPoolNode),
         ("inference", InferenceNode),
         ("replay_supervisor", ReplaySupervisor),

@@ -24,7 +24,7 @@ def write(folder: Path, content: object) -> Path:
 
 def test_the_shipped_list_names_the_nodes_in_the_order_they_depend_on_each_other():
     names = [node.name for node in load_graph()]
-    assert names == ["simulated_robot", "context_pool", "inference", "replay_supervisor"]
+    assert names == ["simulated_robot", "exception_monitor", "context_pool", "inference", "replay_supervisor"]
 
 
 def test_every_executable_of_the_shipped_list_is_one_of_setup_cfg():

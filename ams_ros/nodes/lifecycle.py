@@ -128,6 +128,23 @@ class AmsNode(LifecycleNode):
         self.request_stop(reason)
         self._jobs.put(lambda: self._end(reason))
 
+    def on_executor(self, call: Callable[[], None]) -> None:
+        """Run `call` on the executor's thread, between two callbacks, and return when it is done.
+
+        For the four verbs; never from the executor's own thread, which would wait for itself.
+        """
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                call()
+            finally:
+                done.set()
+
+        self.executor.create_task(run)
+        if not done.wait(5.0):
+            raise AmsError("the executor did not get to it within 5 s: a callback holds it")
+
     @property
     def state_label(self) -> str:
         """unconfigured, inactive, active, finalized, or a transition state such as configuring."""
@@ -255,8 +272,7 @@ class AmsNode(LifecycleNode):
         return {*self.publishers, *self.subscriptions, *self.services, *self.clients, *self.timers, *self.waitables}
 
     def _destroy_entities(self) -> None:
-        """Remove what was created since configure, on the executor's thread: between two callbacks, never under one."""
-        done = threading.Event()
+        """Remove what was created since configure: never under a callback."""
 
         def destroy() -> None:
             for kind, remove in {
@@ -269,11 +285,8 @@ class AmsNode(LifecycleNode):
             }.items():
                 for entity in [each for each in getattr(self, kind) if each not in self._permanent]:
                     remove(entity)
-            done.set()
 
-        self.executor.create_task(destroy)
-        if not done.wait(5.0):
-            raise AmsError("the ROS entities could not be removed within 5 s: a callback holds the executor")
+        self.on_executor(destroy)
 
     def _destroy_publisher(self, publisher: Any) -> None:
         managed = isinstance(publisher, LifecyclePublisher)

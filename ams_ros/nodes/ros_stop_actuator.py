@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,9 @@ Answered = Callable[[StopStage, bool, str], None]
 _HOLD_SECONDS = 0.1
 """The arm is at the position it is to hold already; a controller refuses a goal that takes no time."""
 
+_OWN_GOALS = 16
+"""So many hold goals are remembered as our own; only the newest can be alive."""
+
 _REFUSALS = {
     CancelGoal.Response.ERROR_REJECTED: "the controller refused to cancel",
     CancelGoal.Response.ERROR_UNKNOWN_GOAL_ID: "the controller knows no such goal",
@@ -41,13 +45,22 @@ class RosStopActuator:
     are dropped, because they do not speak of it.
     """
 
-    def __init__(self, node: AmsNode, driver: DriverProfile, joint_names: tuple[str, ...], answered: Answered) -> None:
+    def __init__(
+        self,
+        node: AmsNode,
+        driver: DriverProfile,
+        joint_names: tuple[str, ...],
+        answered: Answered,
+        running: Callable[[], bool],
+    ) -> None:
         """Raises ConfigurationError when the driver names a service whose type is not installed or cannot be asked so.
 
-        joint_names: of the arm, in the order of the positions to hold.
+        joint_names: of the arm, in the order of the positions to hold. running: whether the arm's controller has a
+        goal that could still be canceled.
         """
-        self._answered = answered
+        self._answered, self._running = answered, running
         self._newest: dict[StopStage, int] = {}
+        self._own_goals: deque[str] = deque(maxlen=_OWN_GOALS)
         action = f"{driver.arm_action}/_action"
         self._cancel_client = node.create_client(CancelGoal, f"{action}/cancel_goal")
         self._cancel_request = CancelGoal.Request()  # no id and no stamp: every goal
@@ -67,17 +80,21 @@ class RosStopActuator:
         """Whether the arm's controller is there to be stopped."""
         return bool(self._cancel_client.service_is_ready() and self._hold_client.service_is_ready())
 
+    def owns(self, goal: str) -> bool:
+        """Whether that goal (hex id) is one of `hold`."""
+        return goal in self._own_goals
+
     def cancel_all(self) -> None:
         """Ask the arm's controller to cancel every goal it has, whoever sent it."""
-        self._send(StopStage.CANCEL, self._cancel_client, self._cancel_request, _canceled)
+        self._send(StopStage.CANCEL, self._cancel_client, self._cancel_request, self._canceled)
 
-    def hold(self, position: Float64Array) -> str:
-        """Send the arm's controller a goal to stay at `position` (dof,) rad; returns the goal's hex id."""
+    def hold(self, position: Float64Array) -> None:
+        """Send the arm's controller a goal to stay at `position` (dof,) rad."""
         goal = uuid.uuid4()
+        self._own_goals.append(goal.hex)
         self._hold_request.goal_id = UUID(uuid=np.frombuffer(goal.bytes, np.uint8))
         self._hold_request.goal.trajectory.points[0].positions = position.tolist()
         self._send(StopStage.HOLD, self._hold_client, self._hold_request, _held)
-        return goal.hex
 
     def call(self, step: StopStep) -> None:
         """Call the service of a DRIVER_STOP or DEACTIVATE rung."""
@@ -102,12 +119,16 @@ class RosStopActuator:
         if not client.service_is_ready():
             told(False, f"service {client.srv_name} is not there")
 
+    def _canceled(self, response: CancelGoal.Response) -> tuple[bool, str]:
+        """Servers of rclpy that refuse a cancel say no more than that they cancel nothing; rclcpp's have a code for it.
 
-def _canceled(response: CancelGoal.Response) -> tuple[bool, str]:
-    """An empty list of goals is an answer too: rclpy's servers leave out those that refuse, rclcpp's say so."""
-    if response.return_code != CancelGoal.Response.ERROR_NONE:
-        return False, _REFUSALS.get(response.return_code, f"the controller answered {response.return_code}")
-    return True, f"{len(response.goals_canceling)} goals are being canceled"
+        An empty list is right when no goal is left that could be canceled.
+        """
+        if response.return_code != CancelGoal.Response.ERROR_NONE:
+            return False, _REFUSALS.get(response.return_code, f"the controller answered {response.return_code}")
+        if not response.goals_canceling and self._running():
+            return False, "the controller cancels none of its goals"
+        return True, ""
 
 
 def _held(response: Any) -> tuple[bool, str]:

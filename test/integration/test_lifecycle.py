@@ -16,7 +16,7 @@ from std_srvs.srv import Trigger
 
 pytestmark = pytest.mark.integration
 
-NODES = ["simulated_robot", "inference", "replay_supervisor"]
+NODES = ["simulated_robot", "exception_monitor", "inference", "replay_supervisor"]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_wrong_robot_policy_or_task_refuses_to_configure_and_a_right_one_then_
     start_node, probe, parameters, module
 ):
     node = start_node(module, parameters.get(module))
-    name = {"simulated_robot": "task"}.get(module, "robot")
+    name = {"simulated_robot": "task", "exception_monitor": "driver"}.get(module, "robot")
     right = probe.parameters(node.name, name)[name]
     status = probe.status(node.name)
     assert probe.set_parameters(node.name, **{name: "no_such_thing"}) == []
