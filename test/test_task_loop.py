@@ -2,109 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from task_world import World, stopped
 
-from ams_ros.errors import AmsError, ConfigurationError, InferenceError, RobotError
-from ams_ros.robot.stop_request import StopRequest
+from ams_ros.errors import ConfigurationError, InferenceError, RobotError
 from ams_ros.supervision.rest import RestDetector, RestThresholds
-from ams_ros.supervision.task_loop import TaskLoop, parse_mode, slice_seed
+from ams_ros.supervision.task_loop import parse_mode, slice_seed
 from ams_ros.types import (
-    ActionSlice,
-    Execution,
     Guidance,
-    Inference,
     JointSample,
     Mode,
     Outcome,
     Phase,
-    ReuseReport,
     SliceRequest,
-    StageTime,
-    TaskProgress,
-    TaskRequest,
 )
-
-
-class ManualClock:
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-
-@dataclass
-class ArithmeticSource:
-    """Slices of `horizon` steps, each moving the first joint by `stride`; event k happens during inference k."""
-
-    clock: ManualClock
-    horizon: int = 16
-    execute: int = 8
-    stride: float = 0.01
-    seconds: float = 0.06
-    events: dict = field(default_factory=dict)
-    asked: list = field(default_factory=list)
-    position: float = 0.0
-
-    def infer(self, request):
-        self.asked.append(request)
-        self.clock.time += self.seconds
-        event = self.events.get(len(self.asked) - 1)
-        if isinstance(event, AmsError):
-            raise event
-        if event is not None:
-            event()
-        joints = np.zeros((self.horizon, 6))
-        joints[:, 0] = self.position + self.stride * np.arange(1, self.horizon + 1)
-        action_slice = ActionSlice(joints, np.full(self.horizon, 0.02), 0.05, self.execute, f"c{len(self.asked)}")
-        return Inference(action_slice, (StageTime("denoise", self.seconds),), ReuseReport("off"))
-
-
-@dataclass
-class ArithmeticRobot:
-    """Reaches every target exactly; event k happens in the middle of execution k, which then ends halfway."""
-
-    clock: ManualClock
-    source: ArithmeticSource
-    events: dict = field(default_factory=dict)
-    executed: list = field(default_factory=list)
-    moving: bool = False
-
-    def joints(self):
-        position = np.zeros(7)
-        position[0] = self.source.position
-        return JointSample(self.clock.time, tuple("abcdefg"), position)
-
-    def execute(self, action_slice, stop):
-        event = self.events.get(len(self.executed))
-        steps = action_slice.horizon
-        if isinstance(event, AmsError):
-            raise event
-        if event is not None:
-            event()
-            steps //= 2
-        self.executed.append(action_slice)
-        self.clock.time += steps * action_slice.period
-        if steps:
-            self.source.position = action_slice.joints[steps - 1, 0]
-        return Execution(steps, event is None, "" if event is None else "the arm was stopped halfway")
-
-
-class World:
-    def __init__(self, rest: RestThresholds | None = None, **source) -> None:
-        self.clock, self.stop = ManualClock(), StopRequest()
-        self.source = ArithmeticSource(self.clock, **source)
-        self.robot = ArithmeticRobot(self.clock, self.source)
-        self.progress: list[TaskProgress] = []
-        self.loop = TaskLoop(self.source, self.robot, self.clock, rest or RestThresholds(), self.progress.append)
-
-    def run(self, budget=100, seed=7, mode=Mode.DIRECT, **more):
-        return self.loop.run(TaskRequest("put the cubes in the bowl", mode, budget, seed, **more), self.stop)
 
 
 def test_the_budget_is_spent_to_the_step_even_when_it_is_no_multiple_of_a_slice():
@@ -255,9 +169,10 @@ def test_two_tasks_of_one_loop_share_no_count():
 
 
 def test_an_unknown_mode_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigurationError, match=r"mode.*'fast'.*direct, context"):
+    with pytest.raises(ConfigurationError, match=r"mode.*'fast'.*direct, context, exception"):
         parse_mode("fast")
     assert parse_mode("direct") is Mode.DIRECT
+    assert parse_mode("exception") is Mode.EXCEPTION
 
 
 def test_a_direct_task_bypasses_the_pool_in_every_slice():
@@ -266,17 +181,19 @@ def test_a_direct_task_bypasses_the_pool_in_every_slice():
     assert [(asked.bypass, asked.guidance) for asked in world.source.asked] == [(True, None)] * 3
 
 
-def test_a_context_task_uses_the_pool_and_numbers_its_slices_within_the_episode():
+@pytest.mark.parametrize("mode", [Mode.CONTEXT, Mode.EXCEPTION])
+def test_a_context_task_uses_the_pool_and_numbers_its_slices_within_the_episode(mode):
     world = World()
-    world.run(budget=24, mode=Mode.CONTEXT, episode="ep")
+    world.run(budget=24, mode=mode, episode="ep")
     assert world.source.asked == [
         SliceRequest("put the cubes in the bowl", slice_seed(7, index), "ep", index) for index in range(3)
     ]
 
 
-def test_only_the_first_slices_of_a_task_are_guided():
+@pytest.mark.parametrize("mode", [Mode.CONTEXT, Mode.EXCEPTION])
+def test_only_the_first_slices_of_a_task_are_guided(mode):
     world, guidance = World(), Guidance("similar", 0.5)
-    world.run(budget=32, mode=Mode.CONTEXT, episode="ep", guidance=guidance, guided_slices=2)
+    world.run(budget=32, mode=mode, episode="ep", guidance=guidance, guided_slices=2)
     assert [asked.guidance for asked in world.source.asked] == [guidance, guidance, None, None]
 
 
@@ -286,6 +203,7 @@ def test_only_the_first_slices_of_a_task_are_guided():
         ("guidance", {"mode": Mode.DIRECT, "guidance": Guidance("similar", 0.5), "guided_slices": 1}),
         ("guided_slices", {"mode": Mode.CONTEXT, "guidance": Guidance("similar", 0.5)}),
         ("guided_slices", {"mode": Mode.CONTEXT, "guided_slices": 2}),
+        ("guided_slices", {"mode": Mode.EXCEPTION, "guided_slices": 2}),
     ],
 )
 def test_guidance_that_could_have_no_effect_is_refused_before_anything_is_inferred(key, arguments):
@@ -301,16 +219,20 @@ def test_guidance_that_could_have_no_effect_is_refused_before_anything_is_inferr
     horizon=st.integers(1, 32),
     data=st.data(),
     stop_at=st.none() | st.integers(0, 20),
-    stride=st.sampled_from([0.0, 1e-4, 0.01]),
+    exceptions=st.sets(st.integers(0, 20)),
 )
-def test_whatever_happens_steps_stay_within_the_budget_and_the_task_ends(budget, horizon, data, stop_at, stride):
+def test_whatever_happens_steps_stay_within_the_budget_and_the_task_ends(budget, horizon, data, stop_at, exceptions):
+    stride = data.draw(st.sampled_from([0.0, 1e-4, 0.01]))
     execute = data.draw(st.integers(1, horizon))
     world = World(horizon=horizon, execute=execute, stride=stride)
     if stop_at is not None:
         world.source.events = {stop_at: lambda: world.stop.request("enough")}
-    result = world.run(budget=budget)
+    world.robot.events = {number: stopped(number) for number in exceptions}
+    result = world.run(budget=budget, mode=Mode.EXCEPTION)
     assert 0 <= result.steps <= budget
-    assert result.steps == sum(executed.horizon for executed in world.robot.executed)
+    run = [executed.horizon // (2 if k in exceptions else 1) for k, executed in enumerate(world.robot.executed)]
+    assert result.steps == sum(run)
+    assert result.exceptions == sum(k < len(run) for k in exceptions)
     assert result.inferences == len(world.source.asked)
     assert result.outcome in {Outcome.BUDGET_SPENT, Outcome.AT_REST, Outcome.CANCELED}
     assert (result.outcome is Outcome.CANCELED) == world.stop.requested
