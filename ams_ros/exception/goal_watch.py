@@ -76,6 +76,7 @@ class GoalWatch:
 
     def condemn(self, goal: str) -> None:
         """That goal must not run."""
+        self._expected.pop(goal, None)
         self._condemned[goal] = None
         _trim(self._condemned)
 
@@ -83,7 +84,6 @@ class GoalWatch:
         """No goal that is live or was announced and has not turned up yet may run."""
         for goal in (*self._expected, *self.live):
             self.condemn(goal)
-        self._expected.clear()
 
     def strike(self) -> None:
         """A stop request has just been handed over: it speaks of all goals that are live."""

@@ -58,11 +58,15 @@ class ExceptionGuard:
         *,
         clock: Callable[[], float] = time.monotonic,
         caution: float = 0.7,
+        numbered: int = 0,
     ) -> None:
         """report: called once for each exception, when its stop has come to an end.
 
-        clock: what `now` is read from. caution: factor on every limit during recovery motions, above 0, at most 1.
+        clock: what `now` is read from. caution: factor on every limit during recovery motions, above 0, at most 1;
+        raises ConfigurationError for another. numbered: how many exceptions there were before.
         """
+        detector.set_caution(caution)
+        detector.set_caution(1.0)
         self.shadow = shadow
         self.state = GuardState.WATCHING
         self.exception: ActionException | None = None
@@ -75,7 +79,8 @@ class ExceptionGuard:
         self._run = StopRun(driver, actuator, detector.state, clock)
         self._concerns: dict[str, Violation] = {}
         self._joined: JoinedViolations | None = None
-        self._number = 0
+        self.numbered = numbered
+        """The number of the last exception."""
         self._reported = False
         self._retry_at = 0.0
         self._executing = ""
@@ -105,8 +110,8 @@ class ExceptionGuard:
             self._judge("joints", violation, arrival)
         if state.joint_samples != before and self.state is not GuardState.WATCHING:
             self._run.joints(arrival)
-            if self.state is GuardState.STOPPED and self._run.moves:
-                self._stop_again(arrival)
+            if self._run.moves:
+                self._rest_lost(arrival)
         self._settle(arrival)
 
     def wrench(self, frame: str, force: Sequence[float], torque: Sequence[float], stamp: float, arrival: float) -> None:
@@ -263,10 +268,10 @@ class ExceptionGuard:
         self._set_caution()
 
     def _open(self, violation: Violation, now: float) -> None:
-        self._number += 1
+        self.numbered += 1
         newest = self._goals.newest()
         goal = newest.goal if newest is not None else ""
-        exception = exception_of(violation, self._detector.state, self._number, goal)
+        exception = exception_of(violation, self._detector.state, self.numbered, goal)
         detection = max(0.0, (self._run.handed_over if self._run.handed_over >= 0.0 else self._clock()) - now)
         self.exception, self._reported = replace(exception, detection_seconds=detection), False
         self._joined = JoinedViolations(violation)
@@ -287,7 +292,7 @@ class ExceptionGuard:
         if self._run.under_way:
             self._run.again(now)
         elif self.state in LATCHED:
-            self._stop_again(now, hold=self.state is GuardState.STOPPED)
+            self._stop_again(now)
         else:
             what = "turned up during a recovery" if self.exception is not None else "was stopped, but lives again"
             text, stamp = f"goal {goal} {what}", self._detector.state.stamp
@@ -297,19 +302,31 @@ class ExceptionGuard:
             self._goals.strike()
             self._goals.condemn_all()
 
-    def _stop_again(self, now: float, *, hold: bool = True) -> None:
-        """The same exception, the ladder from its first rung."""
-        self._run.begin(now, doubt=False, moving=self._detector.moving, hold=hold)
-        if self.state is GuardState.STOPPED:
+    def _rest_lost(self, now: float) -> None:
+        """The arm moves although it was stopped; while a person is awaited it may be they who move it."""
+        awaited = self.state is GuardState.AWAITING_ACKNOWLEDGE
+        if not self._run.under_way and (self.state is GuardState.STOPPED or (awaited and self._goals.live)):
+            self._stop_again(now)
+
+    def _stop_again(self, now: float) -> None:
+        """The same exception, the ladder from its first rung.
+
+        Not with hold while a person is awaited, who may have their hands on the arm. What was in doubt stays so until
+        rest has been proven once.
+        """
+        awaited = self.state is GuardState.AWAITING_ACKNOWLEDGE
+        doubt = self._run.doubt and self.exception is not None and not self.exception.stopped
+        self._run.begin(now, doubt=doubt, moving=self._detector.moving, hold=not awaited)
+        if not awaited:
             self.state = GuardState.STOPPING
 
     def _retry(self, now: float) -> None:
-        """Without hold: a person may have their hands on the arm."""
+        """Nobody has seen the arm at rest, and something may still move it."""
         exception = self.exception
         moves = bool(self._goals.live) or (self._detector.moving and self._run.fresh(now))
         due = now >= self._retry_at and not self._run.under_way
         if exception is not None and not exception.stopped and moves and due:
-            self._stop_again(now, hold=False)
+            self._stop_again(now)
 
     def _settle(self, now: float) -> None:
         """Tell how a run ended."""
@@ -323,8 +340,8 @@ class ExceptionGuard:
             self.exception = replace(self.exception, stopped=proven, stage=self._run.stage)
             if lost:
                 # Those who heard that the arm stands must hear that it does not.
-                self._number += 1
-                self.exception = replace(self.exception, number=self._number)
+                self.numbered += 1
+                self.exception = replace(self.exception, number=self.numbered)
                 self._reported = False
         else:
             self.exception = replace(
@@ -355,9 +372,9 @@ class ExceptionGuard:
         if violation.rule in self._shadowed:
             return
         self._shadowed.add(violation.rule)
-        self._number += 1
+        self.numbered += 1
         newest = self._goals.newest()
-        exception = exception_of(violation, self._detector.state, self._number, newest.goal if newest else "")
+        exception = exception_of(violation, self._detector.state, self.numbered, newest.goal if newest else "")
         self._report(replace(exception, acted=False, detection_seconds=max(0.0, self._clock() - now)))
 
     def _follow(self, now: float) -> None:

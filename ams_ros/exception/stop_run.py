@@ -37,13 +37,15 @@ class StopRun:
         self._rest = driver.rest
         self._stale = STALE_PERIODS / driver.joint_states.rate
         self._answers: deque[tuple[StopStage, bool, str]] = deque()
-        self._acting = self._doubt = self._unseen = False
+        self._acting = self._unseen = False
         self._position, self._velocity = state.position.copy(), state.velocity.copy()
         self._sample = -np.inf
         self._fast = 0
         self._told = True
         self.handed_over = -1.0
         """When the first request of this run had been handed over; -1 while none was."""
+        self.doubt = False
+        """Whether the samples could not be trusted in this run."""
         self.refusals: list[str] = []
         """Why rungs of this run were left, in words."""
 
@@ -69,7 +71,7 @@ class StopRun:
 
     def begin(self, now: float, *, doubt: bool, moving: bool, hold: bool = True) -> None:
         """Begin a run. doubt: the samples cannot be trusted. hold: whether the hold rung may be tried."""
-        self.handed_over, self._doubt, self._told, self._fast = -1.0, doubt, False, 0
+        self.handed_over, self.doubt, self._told, self._fast = -1.0, doubt, False, 0
         self.refusals.clear()
         self._act(self._ladder.begin(now, frozenset() if hold else _HOLD), now)
         self._look(doubt or moving)
@@ -80,8 +82,8 @@ class StopRun:
 
     def distrust(self) -> None:
         """The samples turned out to be in doubt."""
-        if not self._doubt:
-            self._doubt = True
+        if not self.doubt:
+            self.doubt = True
             self._ladder.no_speed()
             self._look(True)
 
@@ -151,7 +153,7 @@ class StopRun:
                 self._actuator.cancel_all()
             elif step.stage is not StopStage.HOLD:
                 self._actuator.call(step)
-            elif self._doubt or not self.fresh(now):
+            elif self.doubt or not self.fresh(now):
                 return "where the arm is cannot be told for certain"
             else:
                 self._actuator.hold(self._state.position.copy())
