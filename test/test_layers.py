@@ -15,7 +15,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 ROS = {"rclpy", "rcl_interfaces", "launch", "launch_ros", "ament_index_python"}
 INTERFACES = {"ams_ros.msg", "ams_ros.srv", "ams_ros.action"}
 GROUND = {"types", "errors", "resources", "__init__"}
-CORE = {"context", "policy", "robot", "supervision"}
+CORE = {"context", "exception", "policy", "recovery", "robot", "supervision"}
 BESIDE = {"simulation", "benchmark", "training"}
 ROS_FLOOR = {"nodes", "cli"}
 
@@ -24,12 +24,14 @@ ALLOWED = {
     "policy": set(),
     "context": {"policy"},
     "robot": set(),
-    "supervision": {"robot", "policy"},
-    "simulation": {"robot"},
+    "exception": {"robot"},
+    "recovery": {"robot", "exception"},
+    "supervision": {"robot", "policy", "exception", "recovery"},
+    "simulation": {"robot", "exception"},
     "training": {"policy", "robot", "simulation"},
-    "benchmark": {"context", "policy", "robot", "supervision", "simulation"},
-    "nodes": {"context", "policy", "robot", "supervision", "simulation"},
-    "cli": {"context", "policy", "robot", "supervision", "simulation", "training", "benchmark", "nodes"},
+    "benchmark": {*CORE, "simulation"},
+    "nodes": {*CORE, "simulation"},
+    "cli": {*CORE, *BESIDE, "nodes"},
 }
 
 
@@ -65,6 +67,8 @@ def test_a_module_imports_only_what_its_floor_allows(path):
             assert not is_ros(name), f"{here} may not import {name}: ROS lives in nodes and cli"
         if here not in {"policy", "training"}:
             assert name.partition(".")[0] not in {"torch", "transformers", "safetensors"}, f"{here} imports {name}"
+        if here not in {"robot", "recovery"}:
+            assert name.partition(".")[0] not in {"pinocchio", "coal", "ompl", "ruckig"}, f"{here} imports {name}"
         if here != "simulation":
             assert name.partition(".")[0] != "mujoco", f"{here} imports {name}: MuJoCo lives in simulation"
         parts = name.split(".")
@@ -89,10 +93,12 @@ def test_the_check_sees_an_import_inside_a_function(tmp_path):
     }
 
 
-def test_importing_the_supervision_core_loads_neither_ros_nor_torch():
-    code = (
-        "import ams_ros.supervision.task_loop, ams_ros.robot.stop_request, sys;"
-        "print([m for m in ('rclpy', 'torch', 'mujoco', 'sensor_msgs') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    "modules",
+    ["supervision.task_loop, ams_ros.robot.stop_request", "exception.detector"],
+)
+def test_importing_the_core_loads_neither_ros_nor_what_is_slow_to_load(modules):
+    slow = ("rclpy", "torch", "mujoco", "sensor_msgs", "pinocchio", "coal", "ompl")
+    code = f"import ams_ros.{modules}, sys; print([name for name in {slow} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]"
