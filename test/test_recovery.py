@@ -14,6 +14,7 @@ from ams_ros.recovery.embedded_planner import EmbeddedPlanner
 from ams_ros.recovery.handling import HandlingSettings
 from ams_ros.recovery.recovery import Recovery, RecoverySettings
 from ams_ros.recovery.surroundings import load_surroundings
+from ams_ros.recovery.wording import told
 from ams_ros.robot.driver_file import load_driver
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.types import ExceptionKind, Severity, StopStage
@@ -148,6 +149,19 @@ def test_an_arm_not_seen_to_stop_is_never_said_to_hold_still():
         world.meet(an_exception(stopped=False, stage=StopStage.DEACTIVATE))
     assert "holds still" not in str(error.value)
     assert world.arm.calls == []
+
+
+@pytest.mark.parametrize(
+    ("exception", "words"),
+    [
+        (an_exception(), "exception 1, collision (a_rule): something happened; the arm was stopped and holds still"),
+        (an_exception(stopped=False, acted=False), "nothing was stopped, as the monitor only watches"),
+        (an_exception(stopped=False, stage=StopStage.HOLD), "NOT seen to come to rest (last tried: hold)"),
+        (an_exception(ExceptionKind.UNEXPECTED_ACTION), "exception 1, unexpected action"),
+    ],
+)
+def test_an_exception_is_told_with_how_the_arm_stands(exception, words):
+    assert words in told(exception)
 
 
 def test_a_driver_that_cannot_restart_leaves_a_serious_collision_to_a_person_with_its_own_words():

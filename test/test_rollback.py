@@ -16,7 +16,12 @@ from ams_ros.recovery.rollback import Rollback, RollbackSettings
 from ams_ros.recovery.surroundings import Surroundings, load_surroundings
 from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import load_profile
-from ams_ros.types import JointSample
+from ams_ros.robot.stop_request import StopRequest
+from ams_ros.simulation.expert import Expert
+from ams_ros.simulation.plant import Plant
+from ams_ros.simulation.robot import SimulatedRobot
+from ams_ros.simulation.tasks import find_task
+from ams_ros.types import ActionSlice, JointSample
 
 PROFILE = load_profile("widowx_250s")
 DYNAMICS = ArmDynamics(PROFILE)
@@ -123,6 +128,30 @@ def test_a_way_back_through_something_is_refused_saying_through_what():
     journey = Journey(touching, PROFILE.start)
     with pytest.raises(PlanningError, match=r"the way back to the begin of the slice is blocked: .*table"):
         journey.back()
+
+
+def test_the_simulated_arm_under_its_controller_is_brought_back_from_a_reach_e6():
+    plant = Plant(PROFILE)
+    robot, stop = SimulatedRobot(plant, cameras=()), StopRequest()
+    robot.reset(find_task("cubes").sample(seed=3, objects=1))
+    buffer = AtomBuffer(DYNAMICS)
+    rollback = Rollback(buffer, ArmDynamics(PROFILE), TABLE, RollbackSettings())
+    buffer.begin(robot.joints())
+    buffer.mark(Mark.SLICE)
+    begin = robot.joints().position[:-1]
+    expert = Expert(plant)
+    for _ in range(12):
+        action = expert.advise().action
+        robot.execute(ActionSlice(action[None, :-1], action[-1:], 0.05, 1, "c"), stop)
+        buffer.take(robot.joints())
+    now = robot.joints().position[:-1]
+    assert np.abs(now - begin).max() > 0.1
+    motion = rollback.plan(now, Mark.SLICE, contact=True)
+    steps = len(motion.joints)
+    way = ActionSlice(motion.joints, np.full(steps, PROFILE.gripper.upper), motion.period, steps, "back")
+    assert robot.execute(way, stop).completed
+    assert np.abs(robot.joints().position[:-1] - begin).max() < 0.01
+    plant.close()
 
 
 def test_an_arm_that_went_nowhere_is_told_to_be_there_already():
