@@ -8,8 +8,8 @@ from ams_ros.exception.plan import MotionPlan
 from ams_ros.exception.state import RobotState
 from ams_ros.types import Float64Array
 
-_TICK = 1e-9
-"""s; stamps closer than this are the same moment."""
+_TICK = 1e-6
+"""s; stamps closer than this are the same moment: seconds since 1970 are no finer in a float."""
 
 
 class Reference:
@@ -58,7 +58,7 @@ class Reference:
             return False
         rows = self._rows if self._rows is not None else self._lay(plan)
         elapsed = state.elapsed = max(0.0, state.stamp - self._begin)
-        step = int(elapsed / plan.period)
+        step = int((elapsed + _TICK) / plan.period)
         if step >= plan.steps:
             state.step = plan.steps - 1
             state.reference[:] = rows[-1]
