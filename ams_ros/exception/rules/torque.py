@@ -19,7 +19,7 @@ class TorqueSettings:
     share: float | tuple[float, ...] = limit(
         0.9, "", 0.05, 2.0, "largest effort, as a share of the joint's limit", learned=True, per_joint=True
     )
-    duration: float = limit(0.1, "s", 0.0, 10.0, "time above the limit that counts")
+    duration: float = limit(0.4, "s", 0.0, 10.0, "time above the limit that counts")
     release: float = limit(0.9, "", 0.1, 1.0, "share of the limit below which the motor is relieved")
 
     def __post_init__(self) -> None:

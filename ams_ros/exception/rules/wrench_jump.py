@@ -17,10 +17,28 @@ from ams_ros.types import Evidence, ExceptionKind, Severity
 class WrenchJumpSettings:
     """Thresholds of `WrenchJump`."""
 
-    force: float = limit(15.0, "N", 0.1, 10000.0, "largest change of the external force", learned=True)
-    torque: float = limit(2.0, "N m", 0.01, 10000.0, "largest change of the external torque", learned=True)
+    force: float = limit(
+        120.0,
+        "N",
+        0.1,
+        10000.0,
+        "largest change of the external force",
+        source="simulated WidowX: its policy sets the fingers down with up to 110 N",
+        learned=True,
+    )
+    torque: float = limit(
+        5.5,
+        "N m",
+        0.01,
+        10000.0,
+        "largest change of the external torque",
+        source="simulated WidowX: its policy makes up to 4.8 N m",
+        learned=True,
+    )
     memory: float = limit(0.5, "s", 0.02, 10.0, "time constant of what a change is measured against")
-    samples: int = limit(3, "", 1, 20, "samples above the limit that make it count")
+    samples: int = limit(
+        3, "", 1, 20, "samples above the limit that make it count", source="UCI Robot Execution Failures, lp1 and lp2"
+    )
     window: float = limit(0.3, "s", 0.001, 5.0, "time within which they have to come")
     payload: float = limit(0.25, "kg", 0.0, 100.0, "heaviest load that is taken as carried")
 
