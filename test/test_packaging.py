@@ -19,7 +19,8 @@ IN_CHECKOUT = pytest.mark.skipif(not (ROOT / "setup.cfg").is_file(), reason="nee
 FOLLOW_JOINT_TRAJECTORY = "RIHS01_738ebcb7a2d7cfa42f9f1001cc99ce3a4383d1cfe508015d9be8485e4b1c66f6"
 
 # Import name, where it is not the name of the distribution.
-DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
+# coal is required by pin, which knows the versions it fits.
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "pinocchio": "pin", "coal": "pin"}
 # Names that begin like a ROS package: a distribution of ROS, never of PyPI.
 ROS = re.compile(r"^(rclpy|launch|launch_ros|\w+_(msgs|srvs|interfaces))$")
 
