@@ -286,7 +286,8 @@ def test_a_restart_ends_goals_refuses_new_ones_is_silent_and_then_holds(simulati
     back: list[float] = []
     simulation.loop.restart(lambda: back.append(simulation.plant.time))
     simulation.run(0.1)
-    assert [end.status for end in simulation.ends] == [GoalStatus.ABORTED]
+    assert simulation.ends == [], "a driver that is away tells nobody"
+    assert simulation.loop.refuses("cancels")
     trajectory = Trajectory(PROFILE.joint_names, (Waypoint(1.0, PROFILE.start),))
     assert simulation.loop.arm.reason_to_reject(trajectory, simulation.plant.time) == "the controller is not active"
     assert simulation.loop.gripper.reason_to_reject(0.02) == "the controller is not active"
@@ -296,6 +297,7 @@ def test_a_restart_ends_goals_refuses_new_ones_is_silent_and_then_holds(simulati
     assert back == []
     simulation.run(0.05)
     assert len(back) == 1
+    assert [end.status for end in simulation.ends] == [GoalStatus.ABORTED]
     assert simulation.samples[-1] is not None
     assert simulation.speed < 0.01
     simulation.go(0.2)

@@ -26,7 +26,7 @@ class FollowJointTrajectoryServer(PlantActionServer[GoalEnd]):
     def _reason_to_reject(self, goal: FollowJointTrajectory.Goal) -> str | None:
         loop = self._thread.wait_built(timeout=0.0)
         if loop.refuses(GOALS):
-            return "a fault makes the controller refuse goals"
+            return "a fault makes the controller refuse goals, or the driver is restarting"
         reason = loop.arm.reason_to_reject(self._record(goal), self._thread.time)
         if reason is None and goal.multi_dof_trajectory.points:
             return "multi_dof_trajectory is not supported"

@@ -75,7 +75,7 @@ class SimulatedRobotNode(AmsNode):
         def build() -> ControlLoop:
             loop = ControlLoop(Plant(_PROFILE, deadband=deadband, timestep=timestep), arm, gripper)
             loop.reset(layout)
-            loop.arm.deactivate("the node is not active yet")
+            loop.deactivate("the node is not active yet")
             return loop
 
         self._pace = Pace(self.setting("speed"), simulated_time=simulated_time)
@@ -90,8 +90,7 @@ class SimulatedRobotNode(AmsNode):
 
     def _activate(self) -> None:
         def begin(loop: ControlLoop) -> None:
-            loop.arm.activate(loop.plant.arm_command)
-            loop.gripper.active = True
+            loop.activate()
             self._plant_thread.resume(loop)
 
         self._plant_thread.call(begin)
@@ -100,7 +99,6 @@ class SimulatedRobotNode(AmsNode):
         def halt(loop: ControlLoop) -> None:
             loop.end_faults()
             self._abort_goals(loop, f"Goal ended because the controller was deactivated: {reason}")
-            loop.gripper.active = False
             self._plant_thread.pause(loop)
 
         try:
@@ -176,8 +174,8 @@ class SimulatedRobotNode(AmsNode):
     def _abort_goals(self, loop: ControlLoop, reason: str) -> None:
         trajectories, gripper = self._trajectories, self._gripper
         if trajectories is not None and gripper is not None:
-            trajectories.tell(loop.arm.deactivate(reason))
-            loop.gripper.abort()
+            loop.deactivate(reason)
+            trajectories.report(loop)
             gripper.report(loop)
 
     def _reset(self, request: Any, response: Any, reply: Reply) -> None:
@@ -188,11 +186,10 @@ class SimulatedRobotNode(AmsNode):
             except AmsError as error:
                 response.success, response.message = False, str(error)
             else:
-                active = loop.arm.active
                 self._abort_goals(loop, "Goal ended because the scene was reset.")
                 loop.reset(layout)
-                if not active:
-                    loop.arm.deactivate("the node is not active")
+                if not self._plant_thread.running:
+                    loop.deactivate("the node is not active")
                 self._scene = _Scene(request.task, request.objects, request.seed)
                 response.success, response.instruction = True, task.instruction
             reply(response)

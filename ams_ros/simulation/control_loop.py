@@ -56,7 +56,7 @@ class ControlLoop:
         self.end_faults()
         self._mischief.since.clear()
         self.plant.reset(layout)
-        self.arm.activate(self.plant.arm_command)
+        self.activate()
 
     @property
     def period(self) -> float:
@@ -86,17 +86,24 @@ class ControlLoop:
         return self.arm.idle and not self._lost
 
     def monitor_arm(self) -> tuple[Feedback | None, tuple[GoalEnd, ...]]:
-        """What clients of the arm are to be told now."""
+        """What clients of the arm are to be told now; of goals that ended with the driver, not before it is back."""
         feedback, ends = self.arm.monitor(self.plant.time)
+        if self.gone:
+            return feedback, ends
         lost, self._lost = self._lost, ()
         return feedback, lost + ends
+
+    @property
+    def gone(self) -> bool:
+        """Whether the driver is away, by a restart or a fault. May be asked from any thread."""
+        return self.faults.on("driver_restart", self._now) is not None
 
     # Stopping.
 
     def refuses(self, what: str) -> bool:
         """Whether a fault makes the driver refuse CANCELS or GOALS now. May be asked from any thread."""
         fault = self.faults.on("refuse_cancel", self._now)
-        return fault is not None and what in (CANCELS, fault.target)
+        return self.gone or (fault is not None and what in (CANCELS, fault.target))
 
     def cancel_arm(self, goal: int) -> None:
         """Cancel a goal whose cancel request was accepted; a fault may leave it at that."""
@@ -107,6 +114,17 @@ class ControlLoop:
         """The driver's own stop: every goal is aborted, arm and fingers hold where they are; goals are taken again."""
         self.arm.stop("Goal ended because the driver was told to stop.")
         self.gripper.stop()
+
+    def activate(self) -> None:
+        """Hold what the servos hold and take goals."""
+        self.arm.activate(self.plant.arm_command)
+        self.gripper.active = True
+
+    def deactivate(self, reason: str) -> None:
+        """Stop taking goals; running ones are aborted for `reason`, as `monitor_arm` tells."""
+        self._lost += self.arm.deactivate(reason)
+        self.gripper.abort()
+        self.gripper.active = False
 
     def restart(self, back: Callable[[], None]) -> None:
         """Let the driver go, as the fault driver_restart does, and come back; then `back` is called."""
@@ -134,15 +152,12 @@ class ControlLoop:
         for fault in ended:
             self._mischief.end(fault, self.plant.disturbances)
             if fault.name == "driver_restart":
-                self.arm.activate(self.plant.arm_command)
-                self.gripper.active = True
+                self.activate()
                 for back in self._back:
                     back()
                 self._back.clear()
         for fault in begun:
             self._mischief.begin(fault, self.plant.disturbances, now)
             if fault.name == "driver_restart":
-                self._lost += self.arm.deactivate("Goal ended because the driver went away.")
-                self.gripper.abort()
-                self.gripper.active = False
+                self.deactivate("Goal ended because the driver went away.")
         self._mischief.keep_up(self.plant.disturbances, now)

@@ -9,14 +9,15 @@ import numpy as np
 from ams_ros.errors import RobotError
 from ams_ros.robot.profile import RobotProfile, load_profile
 from ams_ros.robot.stop_request import StopRequest
-from ams_ros.robot.stretches import Stretch, cut_into_stretches
+from ams_ros.robot.stretches import cut_into_stretches
 from ams_ros.simulation.control_loop import ControlLoop, arm_settings, gripper_settings
+from ams_ros.simulation.faults.fault import Fault
 from ams_ros.simulation.layout import SceneLayout
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.tolerances import ToleranceRequest
 from ams_ros.simulation.trajectory import Trajectory, Waypoint
 from ams_ros.simulation.trajectory_controller import ControllerSettings, GoalEnd, GoalStatus
-from ams_ros.types import ActionSlice, Execution, JointSample, Observation
+from ams_ros.types import ActionSlice, Execution, Float64Array, JointSample, Observation
 
 IMAGE_SIZE = 128
 """Width and height (px) of the pictures a policy is given, the size the camera topics carry."""
@@ -26,6 +27,12 @@ _STILL = 0.01
 
 _SETTLING = 2.0
 """An arm that was stopped is given up to this long (s) to hold still."""
+
+RESULT_MARGIN = 5.0
+"""A goal's result is waited for up to this long (s) past its trajectory's end."""
+
+_SILENCE = 1.0
+"""Joint states may be silent this long (s)."""
 
 
 class SimulatedRobot:
@@ -59,12 +66,20 @@ class SimulatedRobot:
         self._take_over()
 
     def joints(self) -> JointSample:
-        """The joints right now: arm joints, then the left finger."""
-        return self.plant.joints()
+        """The joints as the driver tells them: arm joints, then the left finger.
+
+        Raises RobotError when they are silent.
+        """
+        until = self.plant.time + _SILENCE
+        while (sample := self._loop.tap.joints()) is None:
+            if self.plant.time >= until:
+                raise RobotError(f"no joint states for {_SILENCE} s")
+            self._tick()
+        return sample
 
     def observe(self, instruction: str) -> Observation:
-        """What the cameras and joints show right now; images 128 x 128."""
-        joints = self.plant.joints()
+        """What the cameras and joints show right now; images 128 x 128. Raises RobotError when these are silent."""
+        joints = self.joints()
         return Observation(
             stamp=joints.stamp,
             instruction=instruction,
@@ -82,7 +97,7 @@ class SimulatedRobot:
             if stretch.gripper is not None:
                 self._command_gripper(stretch.gripper)
             begin = self.plant.time
-            end, stopped_at = self._follow(stretch, action_slice.period, stop)
+            end, stopped_at = self._follow(stretch.joints, action_slice.period, stop)
             if end.status is not GoalStatus.SUCCEEDED:
                 self._settle()
                 run = int((stopped_at - begin) / action_slice.period + 1e-9)
@@ -90,6 +105,18 @@ class SimulatedRobot:
                 return Execution(steps + min(run, stretch.steps), completed=False, message=reason)
             steps += stretch.steps
         return Execution(steps, completed=True)
+
+    def inject(self, fault: Fault) -> None:
+        """Let something go wrong, `fault.onset` s from now. Raises ConfigurationError."""
+        self._loop.faults.add(fault, self.plant.time)
+
+    def end_faults(self) -> None:
+        """End all faults, also those to come; a reset does so too."""
+        self._loop.end_faults()
+
+    def effective_since(self, fault: str) -> float | None:
+        """Truth, for scoring and tests only: simulation time (s) since when a fault had its effect, None for never."""
+        return self._loop.effective_since(fault)
 
     def advance(self, seconds: float) -> None:
         """Let time pass in whole controller periods, controllers running."""
@@ -103,24 +130,30 @@ class SimulatedRobot:
         self._loop.gripper.accept(target, self.plant.time)
         self._gripper_target = target
 
-    def _follow(self, stretch: Stretch, period: float, stop: StopRequest) -> tuple[GoalEnd, float]:
-        """Run one goal to its end; returns it and when the motion ended or was stopped."""
+    def _send(self, joints: Float64Array, period: float) -> int:
+        """Give the arm's controller a goal; returns its number."""
         arm = self._loop.arm
-        points = tuple(Waypoint((step + 1) * period, row) for step, row in enumerate(stretch.joints))
+        points = tuple(Waypoint((step + 1) * period, row) for step, row in enumerate(joints))
         trajectory = Trajectory(arm.settings.joint_names, points)
         reason = arm.reason_to_reject(trajectory, self.plant.time)
         if reason is not None:
             raise RobotError(f"the arm controller rejected the goal: {reason}")
-        goal, _ = arm.accept(trajectory, ToleranceRequest(), self.plant.time)
+        return arm.accept(trajectory, ToleranceRequest(), self.plant.time)[0]
+
+    def _follow(self, joints: Float64Array, period: float, stop: StopRequest) -> tuple[GoalEnd, float]:
+        """Run one goal to its end; returns it and when the motion ended or was stopped."""
+        arm, goal = self._loop.arm, self._send(joints, period)
         moving_until = self.plant.time
-        while True:
+        until = moving_until + len(joints) * period + RESULT_MARGIN
+        while self.plant.time < until:
             if arm.goal == goal:
                 moving_until = self.plant.time
             if stop.requested:
-                arm.cancel(goal)
-            ends = self._tick()
-            if ends:
-                return ends[-1], moving_until
+                self._loop.cancel_arm(goal)
+            for end in self._tick():
+                if end.goal == goal:
+                    return end, moving_until
+        raise RobotError(f"the arm controller gave no result within {RESULT_MARGIN} s of a trajectory's end")
 
     def _tick(self) -> tuple[GoalEnd, ...]:
         self._loop.update()

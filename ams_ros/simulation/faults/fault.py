@@ -74,7 +74,8 @@ push: a force on the gripper or the forearm. obstacle: a box in the way of the t
 place above the table. slippery: the cubes' friction. stuck_joint: a joint jams. torque_saturation: of one joint or
 all. freeze_joint_states: the last sample again and again, or its content under fresh stamps. nan_samples: one joint of
 the joint states, or the wrench. refuse_cancel: cancel requests are refused, or new goals as well. ignore_cancel: they
-are accepted and nothing happens. driver_restart: goals end, goals are refused and nothing is measured until it is over.
+are accepted and nothing happens. driver_restart: until it is over, requests are refused, nothing is measured, and
+nobody is told that the goals ended.
 """
 
 
