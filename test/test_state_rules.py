@@ -179,6 +179,7 @@ def test_an_arm_beyond_its_limit_may_not_creep_further_out():
 
 def test_the_start_and_safe_poses_and_the_way_between_them_are_far_from_singular():
     detector, arm = make("singularity")
+    arm.ticks = True
     detector.begin(None, arm.now)
     rule = rule_of(detector, "singularity")
     strain = []
@@ -193,6 +194,7 @@ def test_an_arm_that_moves_into_a_singular_pose_is_stopped_and_one_that_moves_ou
     straight = PROFILE.start.copy()
     straight[WRIST] = 0.1
     detector, arm = make("singularity", position=straight)
+    arm.ticks = True
     detector.begin(None, arm.now)
     found = arm.move(one_joint(WRIST, -0.1), 99)
     assert (found[0].rule, found[0].kind) == ("singularity", ExceptionKind.UNREACHABLE)

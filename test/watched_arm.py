@@ -49,10 +49,10 @@ def plan(joints: Float64Array, begin: Float64Array = PROFILE.start, period: floa
 
 
 class Arm:
-    """Feeds a detector with joint states, one every PERIOD, stamps and arrivals alike."""
+    """Feeds a detector with joint states, one every PERIOD, stamps and arrivals alike, and ticks if wanted."""
 
-    def __init__(self, detector: Detector, position: Float64Array = PROFILE.start) -> None:
-        self.detector, self.position = detector, position.copy()
+    def __init__(self, detector: Detector, position: Float64Array = PROFILE.start, ticks: bool = False) -> None:
+        self.detector, self.position, self.ticks = detector, position.copy(), ticks
         self.velocity = np.zeros(len(position))
         self.now = 10.0
 
@@ -72,7 +72,9 @@ class Arm:
 
     def _sample(self) -> Violation | None:
         self.now += PERIOD
-        return self.detector.joints(*message(self.position, self.velocity), self.now, self.now)
+        found = self.detector.joints(*message(self.position, self.velocity), self.now, self.now)
+        late = self.detector.tick(self.now) if self.ticks else None
+        return found or late
 
 
 def message(position: Float64Array, velocity: Float64Array) -> tuple[Any, ...]:

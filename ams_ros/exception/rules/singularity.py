@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ams_ros.exception.rule import JointRule, Violation, WatchedRobot
+from ams_ros.exception.rule import Rule, Violation, WatchedRobot
 from ams_ros.exception.settings import check_limits, limit
 from ams_ros.exception.state import RobotState
 from ams_ros.types import Evidence, ExceptionKind, Severity
@@ -24,8 +24,11 @@ class SingularitySettings:
         check_limits(self, "singularity")
 
 
-class Singularity(JointRule):
-    """Fires while the arm moves towards a singular pose and is close to it; moving away is always allowed."""
+class Singularity(Rule):
+    """Fires while the arm moves towards a singular pose and is close to it; moving away is always allowed.
+
+    Looks between two samples, not with them: it costs as much as all other rules together, and can wait.
+    """
 
     name = "singularity"
     kind = ExceptionKind.UNREACHABLE
@@ -47,11 +50,11 @@ class Singularity(JointRule):
         """Not looked yet."""
         self._looked, self._value, self._closing, self.margin = -np.inf, np.inf, False, 0.0
 
-    def joints(self, state: RobotState) -> Violation | None:
-        """Look now and then; between two looks the last one holds."""
-        if 0.0 <= state.stamp - self._looked < self.settings.every:
+    def tick(self, state: RobotState, now: float) -> Violation | None:
+        """Look now and then."""
+        if now - self._looked < self.settings.every or not state.joint_samples:
             return None
-        self._looked = state.stamp
+        self._looked = now
         value = float(np.linalg.svd(self.robot.dynamics.jacobian(state.position), compute_uv=False)[-1])
         before, self._value = self._value, value
         # Limits above which something is good grow with caution, where others shrink.
