@@ -43,3 +43,24 @@ class Duration:
         if not self._since <= stamp:
             self._since = stamp
         return stamp - self._since >= self._seconds
+
+
+class JointDurations:
+    """A `Duration` for each joint: what passes from one joint to the next does not last in any."""
+
+    def __init__(self, joints: int, seconds: float, release: float) -> None:
+        """seconds, release: as of `Duration`."""
+        self._durations = tuple(Duration(seconds, release) for _ in range(joints))
+
+    def clear(self) -> None:
+        """No joint is above its limit."""
+        for each in self._durations:
+            each.clear()
+
+    def lasting(self, margins: list[float], stamp: float) -> int:
+        """The joint with the largest margin of those where it counts at `stamp`, s; -1 when there is none."""
+        found = -1
+        for joint, each in enumerate(self._durations):
+            if each.lasts(margins[joint], stamp) and (found < 0 or not margins[joint] <= margins[found]):
+                found = joint
+        return found

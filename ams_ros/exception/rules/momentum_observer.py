@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ams_ros.exception.per_joint import for_each_joint
-from ams_ros.exception.persistence import Duration
+from ams_ros.exception.persistence import JointDurations
 from ams_ros.exception.rule import JointRule, Need, Violation, WatchedRobot
 from ams_ros.exception.settings import check_limits, limit
 from ams_ros.exception.state import RobotState
@@ -69,7 +69,8 @@ class MomentumObserver(JointRule):
         self._torque = [0.0] * len(joints)
         self._integral, self.residual = [0.0] * len(joints), [0.0] * len(joints)
         """The residual, (dof,) N m, for plots and calibration."""
-        self._duration = Duration(settings.duration, settings.release)
+        self._margins = [0.0] * len(joints)
+        self._durations = JointDurations(len(joints), settings.duration, settings.release)
         self._begun = False
 
     @property
@@ -84,7 +85,7 @@ class MomentumObserver(JointRule):
         """Start afresh with the next sample."""
         self._begun, self.margin = False, 0.0
         self._compensation.reset()
-        self._duration.clear()
+        self._durations.clear()
 
     def wrench(self, state: RobotState) -> Violation | None:
         """Keep what the wrist sensor explains."""
@@ -102,8 +103,9 @@ class MomentumObserver(JointRule):
         if state.period > self.settings.gap:
             self._begun = False
         self._follow(momentum.tolist(), drift.tolist(), state)
-        joint = self._compare(state.caution)
-        if not self._duration.lasts(self.margin, state.stamp):
+        self._compare(state.caution)
+        joint = self._durations.lasting(self._margins, state.stamp)
+        if joint < 0:
             return None
         name = self.robot.profile.joints[joint].name
         torque, largest = self.residual[joint], self._limits[joint] * state.caution
@@ -111,16 +113,12 @@ class MomentumObserver(JointRule):
             state, f"a torque from outside turns joint {name}", Evidence(f"residual.{name}", torque, largest, "N m")
         )
 
-    def _compare(self, caution: float) -> int:
-        """Set the margin; returns the joint it is about."""
-        joint, margin = 0, 0.0
-        for place, (residual, largest) in enumerate(zip(self.residual, self._limits, strict=True)):
-            share = abs(residual) / largest
+    def _compare(self, caution: float) -> None:
+        for joint, (residual, largest) in enumerate(zip(self.residual, self._limits, strict=True)):
+            margin = abs(residual) / (largest * caution)
             # No number comes of absurd velocities only; that must not pass for a small residual.
-            if share > margin or math.isnan(share):
-                joint, margin = place, math.inf if math.isnan(share) else share
-        self.margin = margin / caution
-        return joint
+            self._margins[joint] = math.inf if math.isnan(margin) else margin
+        self.margin = max(self._margins)
 
     def _follow(self, momentum: list[float], drift: list[float], state: RobotState) -> None:
         gain, step, creep = self.settings.gain, state.period, self.settings.creep

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ams_ros.exception.per_joint import for_each_joint
-from ams_ros.exception.persistence import Duration
+from ams_ros.exception.persistence import JointDurations
 from ams_ros.exception.rule import JointRule, Need, Violation, WatchedRobot
 from ams_ros.exception.settings import check_limits, limit
 from ams_ros.exception.state import RobotState
@@ -42,26 +42,26 @@ class Torque(JointRule):
         joints = robot.profile.joints
         shares = for_each_joint(settings.share, len(joints), f"rules.{self.name}.share")
         self._limits = [share * joint.effort for share, joint in zip(shares, joints, strict=True)]
-        self._duration = Duration(settings.duration, settings.release)
+        self._margins = [0.0] * len(joints)
+        self._durations = JointDurations(len(joints), settings.duration, settings.release)
 
     def reset(self) -> None:
         """No motor works too hard."""
-        self._duration.clear()
+        self._durations.clear()
         self.margin = 0.0
 
     def joints(self, state: RobotState) -> Violation | None:
         """Compare each joint's effort."""
-        efforts, worst, self.margin = state.effort.tolist(), 0, 0.0
+        efforts = state.effort.tolist()
         for joint, largest in enumerate(self._limits):
-            share = abs(efforts[joint]) / largest
-            if share > self.margin:
-                worst, self.margin = joint, share
-        self.margin /= state.caution
-        if not self._duration.lasts(self.margin, state.stamp):
+            self._margins[joint] = abs(efforts[joint]) / (largest * state.caution)
+        self.margin = max(self._margins)
+        joint = self._durations.lasting(self._margins, state.stamp)
+        if joint < 0:
             return None
-        name, largest = self.robot.profile.joints[worst].name, self._limits[worst] * state.caution
+        name, largest = self.robot.profile.joints[joint].name, self._limits[joint] * state.caution
         return self.violation(
             state,
             f"the motor of joint {name} works at its limit",
-            Evidence(f"effort.{name}", efforts[worst], largest, "N m"),
+            Evidence(f"effort.{name}", efforts[joint], largest, "N m"),
         )

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ams_ros.exception.per_joint import for_each_joint
-from ams_ros.exception.persistence import Duration
+from ams_ros.exception.persistence import JointDurations
 from ams_ros.exception.rule import JointRule, Violation, WatchedRobot
 from ams_ros.exception.settings import check_limits, limit
 from ams_ros.exception.state import RobotState
@@ -54,13 +54,14 @@ class TrackingError(JointRule):
         dof = len(robot.profile.joints)
         self._limits = for_each_joint(settings.error, dof, f"rules.{self.name}.error")
         self._slow = [0.0] * dof
-        self._duration = Duration(settings.duration, settings.release)
+        self._margins = [0.0] * dof
+        self._durations = JointDurations(dof, settings.duration, settings.release)
         self._begun = False
 
     def reset(self) -> None:
         """Start afresh with the next sample."""
         self._begun, self.margin = False, 0.0
-        self._duration.clear()
+        self._durations.clear()
 
     def joints(self, state: RobotState) -> Violation | None:
         """Compare the position with the reference and its slow follower."""
@@ -71,20 +72,21 @@ class TrackingError(JointRule):
         if not self._begun:
             self._slow[:], self._begun = position, True
         share = state.period / (state.period + self.settings.lag) if state.period > 0.0 else 0.0
-        worst, self.margin, slow = 0, 0.0, self._slow
+        slow = self._slow
         for joint, largest in enumerate(self._limits):
             at, aim = position[joint], reference[joint]
             late = slow[joint] + share * (aim - slow[joint])
             slow[joint] = late
             error = max(late - at, at - aim) if late < aim else max(aim - at, at - late)
-            if error / largest > self.margin or math.isnan(error):
-                worst, self.margin = joint, math.inf if math.isnan(error) else error / largest
-        self.margin /= state.caution
-        if not self._duration.lasts(self.margin, state.stamp):
+            margin = error / (largest * state.caution)
+            self._margins[joint] = math.inf if math.isnan(margin) else max(margin, 0.0)
+        self.margin = max(self._margins)
+        joint = self._durations.lasting(self._margins, state.stamp)
+        if joint < 0:
             return None
-        name, largest = self.robot.profile.joints[worst].name, self._limits[worst] * state.caution
+        name, largest = self.robot.profile.joints[joint].name, self._limits[joint] * state.caution
         return self.violation(
             state,
             f"joint {name} does not follow its reference",
-            Evidence(f"tracking_error.{name}", self.margin * largest, largest, "rad"),
+            Evidence(f"tracking_error.{name}", self._margins[joint] * largest, largest, "rad"),
         )
