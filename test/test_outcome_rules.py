@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ams_ros.exception.conditions.condition_file import outcomes_file
+from ams_ros.exception.conditions.effect import MotionEffect
+from ams_ros.exception.conditions.readings import Readings
 from ams_ros.exception.detector import Detector
 from ams_ros.exception.plan import MotionPlan
 from ams_ros.exception.rule import Violation, WatchedRobot
+from ams_ros.exception.state import RobotState
 from ams_ros.exception.sub_slices import cut_into_sub_slices
 from ams_ros.exception.threshold_file import RuleSetting, load_rule_settings
 from ams_ros.robot.driver_file import load_driver
@@ -28,6 +33,7 @@ from ams_ros.types import ExceptionKind, Severity
 
 PROFILE = load_profile("widowx_250s")
 DRIVER = load_driver("simulated_widowx")
+ROBOT = WatchedRobot(PROFILE, DRIVER, ArmDynamics(PROFILE))
 OPEN, CLOSED = PROFILE.gripper.upper, PROFILE.gripper.lower
 PERIOD = 0.05
 EMPTY = SceneLayout(cubes=())
@@ -45,7 +51,7 @@ class WatchedArm:
         every = load_rule_settings(DRIVER, conditions=conditions)
         wanted = ("outcome", "action_effect", "condition")
         settings = {name: RuleSetting(name in wanted, each.thresholds) for name, each in every.items()}
-        self.detector = Detector(WatchedRobot(PROFILE, DRIVER, ArmDynamics(PROFILE)), settings)
+        self.detector = Detector(ROBOT, settings)
         self.found: list[Violation] = []
         self._gripper = np.nan
         self.wait(0.2)
@@ -204,6 +210,44 @@ def test_a_joint_that_stays_while_the_others_move_is_found_among_them(arm):
     arm.loop.faults.add(Fault("stuck_joint", target="elbow"), arm.now)
     arm.go(0.3 * np.ones(6), seconds=0.8)
     assert "elbow moved 0.0" in arm.found[0].message
+
+
+def effects(speed: float, share: float, late: float, ends: tuple[float, ...]) -> list[float]:
+    """Of the waist in each sub-slice, as it follows `share` of a steady plan, `late` s behind it; 0.1 s is allowed."""
+    readings = Readings(ROBOT)
+    effect = MotionEffect(readings, lag=0.1, joint_minimum=0.04, tip_minimum=0.02)
+    state, begin = RobotState(6), RobotState(6)
+    effect.begin(state)
+    found = []
+    for end in ends:
+        while state.elapsed < end - 1e-9:
+            state.elapsed += 0.01
+            state.reference[0] = speed * state.elapsed
+            state.position[0] = share * speed * max(0.0, state.elapsed - late)
+            effect.take(state)
+        effect.end(state, begin)
+        begin.copy_from(state)
+        found.append(float(readings.effect[0]))
+    return found
+
+
+@given(st.floats(-3.0, 3.0), st.floats(0.0, 0.1), st.lists(st.integers(2, 5), min_size=1, max_size=5))
+def test_following_a_steady_plan_late_by_the_lag_at_most_is_full_effect_or_none_expected(speed, late, steps):
+    ends = tuple(PERIOD * float(steps_done) for steps_done in np.cumsum(steps))
+    assert all(np.isnan(effect) or effect > 0.99 for effect in effects(speed, 1.0, late, ends))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+def test_the_effect_is_the_share_of_the_motion_that_was_made(share):
+    first = effects(1.0, share, 0.0, (0.25,))[0]
+    # Of the 0.25 s planned 0.1 s may be missing, so that a part of the way is more of what had to be seen.
+    assert first == pytest.approx(share * 0.25 / 0.15)
+
+
+def test_the_way_a_stuck_joint_is_behind_counts_in_the_next_sub_slice():
+    first, second = effects(0.5, 0.0, 0.0, (0.1, 0.2))
+    assert np.isnan(first), "0.05 rad, of which the lag excuses all"
+    assert second == 0.0
 
 
 # Apply force: the force sensor exceeds 0.
