@@ -20,7 +20,7 @@ DOWN = forward(PROFILE, PROFILE.start)[0]
 shares = st.lists(st.floats(0.0, 1.0), min_size=6, max_size=6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(shares)
 def test_a_pose_the_arm_can_take_is_reached_within_the_limits(share: list[float]) -> None:
     pose = forward(PROFILE, PROFILE.lower + np.array(share) * (PROFILE.upper - PROFILE.lower))
