@@ -106,6 +106,15 @@ def test_the_retreat_never_goes_further_than_the_arm_came():
     assert longest < np.linalg.norm(tip(PROFILE.start) - tip(lowered)) + 0.002
 
 
+def test_a_retreat_that_would_run_the_arm_into_itself_is_left_out():
+    folded = PROFILE.start + np.array([0, 0, 0.5625, 0.3, 0.45, 0.3])
+    before = PROFILE.start + np.array([0, 0, 0.5625, 0.3, 0.3, 0.3])
+    first = PROFILE.start + np.array([0, 0, 0, 0, 0.3, 0])
+    motion = Journey(PROFILE.start, first, before, folded, checker=ALONE).back(contact=True)
+    assert ALONE.path_collides(motion.joints) is None
+    assert np.abs(motion.joints[-1] - PROFILE.start).max() < WITHIN
+
+
 def _down(position, height):
     """The pose over the same place with the tip lowered to `height` m, wrist turned against the shoulder."""
     lower = position.copy()

@@ -62,25 +62,26 @@ class Rollback:
     def plan(self, now: Float64Array, mark: Mark, contact: bool) -> PlannedMotion:
         """The motion from `now` (dof,) rad to the mark, at rest at both ends.
 
-        contact: withdraw the tip first, the way it came; done too where the arm touches something it knows of. The rest
-        is one straight line in joint space. An arm that touches something must be free after the first `_LEAVING` rad
-        and stay so. Raises PlanningError when the mark is not known, nothing moved since, or something is in the way.
+        contact: withdraw the tip first, the way it came, unless that is blocked; done too where the arm touches
+        something it knows of. The rest is one straight line in joint space. An arm that touches something must be free
+        after the first `_LEAVING` rad and stay so. Raises PlanningError when the mark is not known, nothing moved
+        since, or something is in the way.
         """
         profile = self._profile
         goal = np.clip(now - self._buffer.since(mark).joints, profile.lower, profile.upper)
         if np.abs(goal - now).max() < _NOWHERE:
             raise PlanningError(f"the arm is already at the {mark.value}")
-        waypoints = [now]
         touching = self._checker.collides(now)
+        ways = [np.array([now, goal])]
         if contact or touching:
             withdrawn = self._withdraw(now, self._buffer.approach(mark, self._settings.retreat))
             if withdrawn is not None:
-                waypoints.append(withdrawn)
-        path = np.array([*waypoints, goal])
-        obstacle = self._checker.path_collides(self._left(path) if touching else path)
-        if obstacle is not None:
-            raise PlanningError(f"the way back to the {mark.value} is blocked: {obstacle}")
-        return time_path(path, profile, self._settings.scale)
+                ways.insert(0, np.array([now, withdrawn, goal]))
+        for way in ways:
+            obstacle = self._checker.path_collides(self._left(way) if touching else way)
+            if obstacle is None:
+                return time_path(way, profile, self._settings.scale)
+        raise PlanningError(f"the way back to the {mark.value} is blocked: {obstacle}")
 
     def _left(self, path: Float64Array) -> Float64Array:
         """What remains of the path from the first pose on it that is free, or that should be."""
