@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from ams_ros.exception.guard_state import LATCHED, GuardState, what_next
 from ams_ros.exception.plan import MotionPlan, Purpose
 from ams_ros.exception.rule import Violation
 from ams_ros.exception.sample_intake import Values
-from ams_ros.exception.stop_record import JoinedViolations, exception_of
+from ams_ros.exception.stop_record import JoinedViolations, ended, exception_of, failed, foreign_goal
 from ams_ros.exception.stop_run import StopRun
 from ams_ros.robot.driver import DriverProfile
 from ams_ros.robot.stop_actuator import StopActuator
@@ -195,7 +196,8 @@ class ExceptionGuard:
         live = next((goal for goal in self._goals.live if not self._goals.may_run(goal, recoveries_only=True)), "")
         if live:
             return f"exception {number}: goal {live} has not ended at the controller"
-        self._lift(GuardState.RECOVERING if recovery else GuardState.WATCHING, now)
+        if not (recovery and self.state is GuardState.RECOVERING):
+            self._lift(GuardState.RECOVERING if recovery else GuardState.WATCHING, now)
         return None
 
     def acknowledge(self, number: int, now: float) -> str | None:
@@ -245,13 +247,12 @@ class ExceptionGuard:
     def _fail(self, error: Exception, now: float) -> None:
         """A rule or the detector raised. If it was not a rule, what the samples say is in doubt as well."""
         self.failure = self.failure or error
-        rule = error.rule if isinstance(error, RuleFailure) else "detector"
-        stamp = self._detector.state.stamp
-        violation = Violation(rule, ExceptionKind.CRASH, Severity.CRITICAL, str(error), (), stamp)
+        rule = error.rule if isinstance(error, RuleFailure) else ""
+        violation = failed(rule, error, self._detector.state.stamp)
         if self.state in (GuardState.STOPPING, GuardState.AWAITING_ACKNOWLEDGE):
-            self._join(violation, now, doubt=not isinstance(error, RuleFailure))
+            self._join(violation, now, doubt=not rule)
         else:
-            self._stop(violation, now, doubt=not isinstance(error, RuleFailure))
+            self._stop(violation, now, doubt=not rule)
 
     def _stop(self, violation: Violation, now: float, doubt: bool | None = None) -> None:
         """Act, then take down what it was about."""
@@ -263,7 +264,7 @@ class ExceptionGuard:
         self._goals.strike()
         self._goals.condemn_all()
         self._concerns.clear()
-        self.state, self._reported = GuardState.STOPPING, False
+        self.state = GuardState.STOPPING
         self._open(violation, now)
         self._set_caution()
 
@@ -294,18 +295,17 @@ class ExceptionGuard:
         elif self.state in LATCHED:
             self._stop_again(now)
         else:
-            what = "turned up during a recovery" if self.exception is not None else "was stopped, but lives again"
-            text, stamp = f"goal {goal} {what}", self._detector.state.stamp
-            violation = Violation("foreign_goal", ExceptionKind.CONDITION, Severity.SERIOUS, text, (), stamp)
-            self._stop(violation, now)
+            recovering = self.state is GuardState.RECOVERING
+            self._stop(foreign_goal(goal, recovering, self._detector.state.stamp), now)
         if self.state in LATCHED:
             self._goals.strike()
             self._goals.condemn_all()
 
     def _rest_lost(self, now: float) -> None:
-        """The arm moves although it was stopped; while a person is awaited it may be they who move it."""
-        awaited = self.state is GuardState.AWAITING_ACKNOWLEDGE
-        if not self._run.under_way and (self.state is GuardState.STOPPED or (awaited and self._goals.live)):
+        """The arm moves although it came to rest; while a person is awaited and no goal is live, they may move it."""
+        rested = self.exception is not None and self.exception.stopped and not self._run.under_way
+        awaited = self.state is GuardState.AWAITING_ACKNOWLEDGE and self._goals.live
+        if rested and (self.state is GuardState.STOPPED or awaited):
             self._stop_again(now)
 
     def _stop_again(self, now: float) -> None:
@@ -335,34 +335,19 @@ class ExceptionGuard:
             return
         proven = outcome is LadderState.PROVEN
         self._retry_at = now + RETRY_SECONDS
-        if self._reported:
-            lost = self.exception.stopped and not proven
-            self.exception = replace(self.exception, stopped=proven, stage=self._run.stage)
-            if lost:
-                # Those who heard that the arm stands must hear that it does not.
-                self.numbered += 1
-                self.exception = replace(self.exception, number=self.numbered)
-                self._reported = False
-        else:
+        if not self._reported:
             self.exception = replace(
                 self._joined.told_in(self.exception),
-                stopped=proven,
-                stage=self._run.stage,
                 acknowledge_seconds=self._run.acknowledge_seconds,
                 rest_seconds=self._run.rest_seconds,
             )
-        self._conclude(proven)
-
-    def _conclude(self, proven: bool) -> None:
-        exception = self.exception
-        assert exception is not None
-        if not proven:
-            refusals = "; ".join(("the stop was not proven", *self._run.refusals))
-            if not self._reported:
-                exception = replace(exception, message=f"{exception.message}; {refusals}")
-            exception = replace(exception, severity=Severity.CRITICAL)
-        acknowledge = exception.acknowledge or exception.severity is Severity.CRITICAL
-        self.exception = replace(exception, acknowledge=acknowledge)
+        elif self.exception.stopped and not proven:
+            # Those who heard that the arm stands must hear that it does not.
+            self.numbered += 1
+            self.exception = replace(self.exception, number=self.numbered)
+            self._reported = False
+        self.exception = ended(self.exception, self._run.stage, () if proven else self._run.refusals, proven=proven)
+        acknowledge = self.exception.acknowledge
         self.state = GuardState.AWAITING_ACKNOWLEDGE if acknowledge else GuardState.STOPPED
         if not self._reported:
             self._reported = True
@@ -392,8 +377,7 @@ class ExceptionGuard:
                 violation = self._detector.end(state.stamp)
             if newest is not None:
                 self._set_caution()
-                near = abs(newest.stamp - state.stamp) <= SAME_MOMENT
-                self._detector.begin(self._goals.plan(goal), newest.stamp if near else state.stamp)
+                self._detector.begin(self._goals.plan(goal), _start(newest.stamp, state.stamp))
         except Exception as error:
             self._fail(error, now)
         if violation is not None and self.state not in LATCHED:
@@ -404,3 +388,10 @@ class ExceptionGuard:
         recovery = plan is not None and plan.purpose is Purpose.RECOVERY
         careful = recovery or self.state is GuardState.RECOVERING
         self._detector.set_caution(self._caution if careful else 1.0)
+
+
+def _start(accepted: float, sampled: float) -> float:
+    """When a goal began, s on the robot's clock: as its controller says, unless that is another clock's time."""
+    if abs(accepted - sampled) <= SAME_MOMENT:
+        return accepted
+    return sampled if math.isfinite(sampled) else 0.0

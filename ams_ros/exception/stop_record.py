@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ams_ros.exception.rule import Violation
 from ams_ros.exception.state import RobotState
-from ams_ros.types import ActionException, Severity
+from ams_ros.types import ActionException, ExceptionKind, Severity, StopStage
 
 MOST_JOINED = 8
 """So many further violations are told in words; of the others only how many there were."""
+
+_NOT_PROVEN = "the stop was not proven"
 
 _SEVERITIES = (Severity.MINOR, Severity.SERIOUS, Severity.CRITICAL)
 
@@ -32,6 +35,30 @@ def exception_of(violation: Violation, state: RobotState, number: int, goal: str
         sub_slice=state.sub_slice if plan is not None else -1,
         step=plan.first_step + state.step if plan is not None and state.step >= 0 else -1,
     )
+
+
+def ended(exception: ActionException, stage: StopStage, refusals: Sequence[str], *, proven: bool) -> ActionException:
+    """The exception once its stop has come to an end at `stage`.
+
+    refusals: why rungs were left. A stop that was not proven is critical; what is critical awaits a person.
+    """
+    if not proven and not exception.message.endswith(_NOT_PROVEN):
+        message = "; ".join((exception.message, *refusals, _NOT_PROVEN))
+        exception = replace(exception, severity=Severity.CRITICAL, message=message)
+    acknowledge = exception.acknowledge or exception.severity is Severity.CRITICAL
+    return replace(exception, stage=stage, stopped=proven, acknowledge=acknowledge)
+
+
+def failed(rule: str, error: Exception, stamp: float) -> Violation:
+    """What a rule that raised is told as; rule: empty when it was the detector itself."""
+    return Violation(rule or "detector", ExceptionKind.CRASH, Severity.CRITICAL, str(error), (), stamp)
+
+
+def foreign_goal(goal: str, recovering: bool, stamp: float) -> Violation:
+    """A goal that must not run was found live though none was being stopped."""
+    what = "turned up during a recovery" if recovering else "was stopped, but lives again"
+    text = f"goal {goal} {what}"
+    return Violation("foreign_goal", ExceptionKind.CONDITION, Severity.SERIOUS, text, (), stamp)
 
 
 def worse(one: Severity, other: Severity) -> Severity:

@@ -34,7 +34,7 @@ class StopRun:
         """state: the detector's. clock: s, the one `now` is read from."""
         self._ladder = StopLadder(driver.stop, driver.rest)
         self._actuator, self._state, self._clock = actuator, state, clock
-        self._rest = driver.rest
+        self._rest, self._velocity_measured = driver.rest, driver.velocity
         self._stale = STALE_PERIODS / driver.joint_states.rate
         self._answers: deque[tuple[StopStage, bool, str]] = deque()
         self._acting = self._unseen = False
@@ -178,8 +178,10 @@ class StopRun:
         self._position[:], self._velocity[:] = self._state.position, self._state.velocity
 
     def _differs(self) -> bool:
-        same = np.array_equal(self._position, self._state.position)
-        return not (same and np.array_equal(self._velocity, self._state.velocity))
+        """Whether what is measured differs; an estimated velocity goes on changing while the positions are frozen."""
+        if not np.array_equal(self._position, self._state.position):
+            return True
+        return self._velocity_measured and not np.array_equal(self._velocity, self._state.velocity)
 
     def _since_request(self, moment: float) -> float:
         return max(0.0, moment - self.handed_over) if moment >= 0.0 and self.handed_over >= 0.0 else -1.0
