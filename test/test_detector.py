@@ -78,6 +78,8 @@ def test_each_sub_slice_is_judged_once_with_the_state_at_its_begin_and_the_last_
     began = arm.now
     detector.begin(plan(RAMP), began)
     arm.move(one_joint(0, 0.4), 38)
+    assert not ends.seen, "no sample waits for the judgement"
+    detector.tick(arm.now)
     assert [(index, goal) for index, _, _, goal, _ in ends.seen] == [(0, "aa")]
     assert ends.seen[0][1] == pytest.approx(began + 0.25)
     assert ends.seen[0][4] == pytest.approx(0.1)
@@ -109,6 +111,7 @@ def test_after_a_gap_over_several_ends_only_the_sub_slice_whose_begin_was_seen_i
     detector.begin(plan(rows), arm.now)
     arm.now += 0.32
     arm.stand(2)
+    detector.tick(arm.now)
     assert [each[0] for each in ends.seen] == [0]
     assert detector.state.sub_slice == 3
 

@@ -44,7 +44,8 @@ class Detector:
         self._settings = dict(rules)
         dof = len(robot.profile.joints)
         self.state = RobotState(dof)
-        self._begin_state = RobotState(dof)
+        self._begin, self._ended = RobotState(dof), RobotState(dof)
+        self._unjudged = -1
         self._intake = SampleIntake(robot, self.state)
         self._reference = Reference(self.state)
         self._rest = robot.driver.rest
@@ -96,12 +97,11 @@ class Detector:
             return self._refuse(refusal)
         self._see_motion()
         ended = self._reference.follow()
-        found = self._ask(self._on_joints)
+        found = self._ask(self._on_joints, self.state)
         if ended:
-            late = self._end_sub_slice()
+            late = self._judge_sub_slice()
             found = found or late
-            self._reference.next_sub_slice()
-            self._begin_state.copy_from(self.state)
+            self._put_aside_sub_slice()
         return found
 
     def wrench(
@@ -111,7 +111,7 @@ class Detector:
         refusal = self._intake.wrench(frame, force, torque, stamp, arrival)
         if refusal is not None:
             return self._refuse(refusal)
-        return self._ask(self._on_wrench)
+        return self._ask(self._on_wrench, self.state)
 
     def joint_sample(self, sample: JointSample, arrival: float) -> Violation | None:
         """As `joints`, from a record."""
@@ -124,8 +124,13 @@ class Detector:
         return self.wrench(sample.frame, sample.force.tolist(), sample.torque.tolist(), sample.stamp, arrival)
 
     def tick(self, now: float) -> Violation | None:
-        """Time passed, with or without samples; call it at 20 Hz or more."""
-        return self._ask(self._on_tick, now)
+        """Time passed, with or without samples; call it at 20 Hz or more.
+
+        A sub-slice that has ended is judged here, on the state at its end, so that no sample waits for it (row E3).
+        """
+        found = self._ask(self._on_tick, self.state, now)
+        late = self._judge_sub_slice()
+        return found or late
 
     def begin(self, plan: MotionPlan | None, stamp: float) -> None:
         """A goal came under execution at `stamp`; plan: None when it was not announced.
@@ -135,14 +140,17 @@ class Detector:
         if plan is not None and plan.joints.shape[1] != len(self.state.position):
             raise ValueError(f"motion plan: {plan.joints.shape[1]} joints, expected {len(self.state.position)}")
         self._reference.begin(plan, stamp)
-        self._begin_state.copy_from(self.state)
+        self._begin.copy_from(self.state)
+        self._unjudged = -1
         self._tell_begin()
 
     def end(self, stamp: float) -> Violation | None:
         """Nothing is under execution any more since `stamp`; the last sub-slice is judged now at the latest."""
-        found = None
+        found = self._judge_sub_slice()
         if self._reference.last_is_due(stamp):
-            found = self._end_sub_slice()
+            self._put_aside_sub_slice()
+            late = self._judge_sub_slice()
+            found = found or late
         self._reference.end()
         self._tell_begin()
         return found
@@ -208,14 +216,13 @@ class Detector:
         self._on_sub_slice = _hooks(rules, Rule.sub_slice, "sub_slice")
         self._on_refusal = tuple((rule, rule.refused) for rule in rules if isinstance(rule, RefusalRule))
 
-    def _ask(self, hooks: _Hooks, *more: Any) -> Violation | None:
-        state = self.state
-        everyone = state.executing or self._moving
+    def _ask(self, hooks: _Hooks, *arguments: Any) -> Violation | None:
+        everyone = self.state.executing or self._moving
         first = None
         rule: Rule | None = None
         try:
             for rule, look in hooks:
-                found = look(state, *more)
+                found = look(*arguments)
                 if found is not None and first is None and (everyone or rule.always):
                     first = found
         except Exception as error:
@@ -223,10 +230,21 @@ class Detector:
         return first
 
     def _refuse(self, refusal: Refusal) -> Violation | None:
-        return None if refusal is REPEATED else self._ask(self._on_refusal, refusal)
+        return None if refusal is REPEATED else self._ask(self._on_refusal, self.state, refusal)
 
-    def _end_sub_slice(self) -> Violation | None:
-        return self._ask(self._on_sub_slice, self.state.sub_slice, self._begin_state)
+    def _put_aside_sub_slice(self) -> None:
+        self._unjudged = self.state.sub_slice
+        self._ended.copy_from(self.state)
+        self._reference.next_sub_slice()
+
+    def _judge_sub_slice(self) -> Violation | None:
+        if self._unjudged < 0:
+            return None
+        index, self._unjudged = self._unjudged, -1
+        found = self._ask(self._on_sub_slice, self._ended, index, self._begin)
+        # What has ended is where the next one begins.
+        self._begin, self._ended = self._ended, self._begin
+        return found
 
     def _tell_begin(self) -> None:
         for rule in self.rules:

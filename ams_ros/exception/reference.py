@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 
 from ams_ros.exception.plan import MotionPlan
 from ams_ros.exception.state import RobotState
-from ams_ros.types import Float64Array
 
 _TICK = 1e-6
 """s; stamps closer than this are the same moment: seconds since 1970 are no finer in a float."""
@@ -19,8 +20,10 @@ class Reference:
         """state: written in place."""
         self._state = state
         self._begin = 0.0
-        self._rows: Float64Array | None = None
-        self._velocities: Float64Array = np.zeros((0, 0))
+        # The state's arrays as plain memory, and rows as plain numbers: numpy takes longer for so few.
+        self._place, self._velocity = state.reference.data, state.reference_velocity.data
+        self._rows: list[array[float]] = []
+        self._velocities: list[array[float]] = []
         self._ends: tuple[int, ...] = ()
         self._open = 0
 
@@ -29,7 +32,7 @@ class Reference:
         state = self._state
         state.plan, state.executing = plan, True
         state.elapsed, state.step, state.sub_slice = 0.0, -1, -1
-        self._begin, self._rows = stamp, None
+        self._begin, self._rows = stamp, []
         state.reference[:] = state.position
         state.reference_velocity[:] = 0.0
         if plan is not None:
@@ -40,7 +43,7 @@ class Reference:
     def end(self) -> None:
         """Nothing is under execution any more."""
         state = self._state
-        state.plan, state.executing, self._rows = None, False, None
+        state.plan, state.executing, self._rows = None, False, []
         state.elapsed, state.step, state.sub_slice = 0.0, -1, -1
         state.reference[:] = state.position
         state.reference_velocity[:] = 0.0
@@ -56,19 +59,20 @@ class Reference:
                 return False
             state.elapsed = max(0.0, state.stamp - self._begin)
             return False
-        rows = self._rows if self._rows is not None else self._lay(plan)
+        if not self._rows:
+            self._lay(plan)
         elapsed = state.elapsed = max(0.0, state.stamp - self._begin)
         step = int((elapsed + _TICK) / plan.period)
         if step >= plan.steps:
             state.step = plan.steps - 1
-            state.reference[:] = rows[-1]
-            state.reference_velocity[:] = 0.0
+            self._place[:] = self._rows[-1]
+            self._velocity[:] = self._velocities[-1]
         else:
             state.step = step
-            velocity = self._velocities[step]
-            np.multiply(velocity, elapsed - step * plan.period, out=state.reference)
-            state.reference += rows[step]
-            state.reference_velocity[:] = velocity
+            into, velocity = elapsed - step * plan.period, self._velocities[step]
+            pairs = zip(self._rows[step], velocity, strict=True)
+            self._place[:] = array("d", [place + speed * into for place, speed in pairs])
+            self._velocity[:] = velocity
         index = self._open
         return index < len(self._ends) and elapsed >= self._ends[index] * plan.period - _TICK
 
@@ -90,8 +94,8 @@ class Reference:
         # Half a step early still counts: stamp and end come from two clocks.
         return stamp - self._begin >= (plan.steps - 0.5) * plan.period
 
-    def _lay(self, plan: MotionPlan) -> Float64Array:
+    def _lay(self, plan: MotionPlan) -> None:
         rows = np.vstack((self._state.position, plan.joints))
-        self._velocities = np.diff(rows, axis=0) / plan.period
-        self._rows = rows
-        return rows
+        speeds = np.diff(rows, axis=0, append=rows[-1:]) / plan.period
+        self._rows = [array("d", row) for row in rows]
+        self._velocities = [array("d", row) for row in speeds]

@@ -41,7 +41,7 @@ class JointLimits(JointRule):
     def __init__(self, settings: JointLimitsSettings, robot: WatchedRobot) -> None:
         """Take limits and accelerations from the profile."""
         super().__init__(settings, robot)
-        self._specs = tuple((joint.lower, joint.upper, 2.0 * joint.acceleration) for joint in robot.profile.joints)
+        self._specs = tuple((joint.lower, joint.upper, 0.5 / joint.acceleration) for joint in robot.profile.joints)
         self._already = [0.0] * len(self._specs)
         self._seen = False
         self._count = 0
@@ -62,11 +62,10 @@ class JointLimits(JointRule):
             self._note(position)
             self._seen = True
         worst, joint, place = -np.inf, 0, 0.0
-        for index, (q, v) in enumerate(zip(position, state.velocity.tolist(), strict=True)):
-            lower, upper, twice = self._specs[index]
-            stop = q + v * abs(v) / twice
-            out = (stop - upper if v > 0.0 else lower - stop) if v else max(q - upper, lower - q)
-            out -= self._already[index]
+        known = zip(position, state.velocity.tolist(), self._specs, self._already, strict=True)
+        for index, (q, v, (lower, upper, share), already) in enumerate(known):
+            stop = q + v * abs(v) * share
+            out = (stop - upper if stop > upper or v > 0.0 else lower - stop) - already
             if out > worst:
                 worst, joint, place = out, index, stop
         allowed = self.settings.beyond * state.caution

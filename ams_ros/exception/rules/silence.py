@@ -49,7 +49,7 @@ class Silence(Rule):
         self._joints = _Stream("joint states", 1.0 / driver.joint_states.rate)
         self._wrench = None if driver.wrench is None else _Stream("wrenches", 1.0 / driver.wrench.rate)
         self._velocity, self._effort = driver.velocity, driver.effort
-        self._picture = b""
+        self._position, self._rest = b"", b""
         self._frozen_since = 0.0
         self._frozen_reference = np.zeros(len(robot.profile.joints))
         self._travel = np.zeros(len(robot.profile.joints))
@@ -58,11 +58,11 @@ class Silence(Rule):
 
     def begin(self, state: RobotState) -> None:
         """What stood still before this plan says nothing about it."""
-        self._picture = b""
+        self._position, self._rest = b"", b""
 
     def reset(self) -> None:
         """Positions count from the next sample on; arrivals go on as they did."""
-        self._picture, self.margin = b"", 0.0
+        self._position, self._rest, self.margin = b"", b"", 0.0
 
     def joints(self, state: RobotState) -> Violation | None:
         """Measure the rate and look for positions that never change."""
@@ -102,13 +102,8 @@ class Silence(Rule):
     def _frozen(self, state: RobotState) -> Violation | None:
         if state.plan is None:
             return None
-        picture = state.position.tobytes()
-        if self._velocity:
-            picture += state.velocity.tobytes()
-        if self._effort:
-            picture += state.effort.tobytes()
-        if picture != self._picture:
-            self._picture, self._frozen_since = picture, state.stamp
+        if self._changed(state):
+            self._frozen_since = state.stamp
             self._frozen_reference[:] = state.reference
             return None
         frozen = state.stamp - self._frozen_since
@@ -124,6 +119,20 @@ class Silence(Rule):
             Evidence("frozen", frozen, self.settings.frozen * state.caution, "s"),
             Evidence("planned motion", moved, self.settings.frozen_motion * state.caution, "rad"),
         )
+
+    def _changed(self, state: RobotState) -> bool:
+        """Whether the sample differs from the one before; the rest is looked at once the positions are the same."""
+        position = state.position.tobytes()
+        if position != self._position:
+            self._position, self._rest = position, b""
+            return True
+        rest = state.velocity.tobytes() if self._velocity else b"same"
+        if self._effort:
+            rest += state.effort.tobytes()
+        if rest != self._rest:
+            self._rest = rest
+            return True
+        return False
 
 
 class _Stream:
