@@ -95,7 +95,7 @@ def test_the_check_sees_an_import_inside_a_function(tmp_path):
 
 @pytest.mark.parametrize(
     "modules",
-    ["supervision.task_loop, ams_ros.robot.stop_request", "exception.detector"],
+    ["supervision.task_loop, ams_ros.robot.stop_request", "exception.detector", "exception.guard"],
 )
 def test_importing_the_core_loads_neither_ros_nor_what_is_slow_to_load(modules):
     slow = ("rclpy", "torch", "mujoco", "sensor_msgs", "pinocchio", "coal", "ompl")

@@ -13,8 +13,8 @@ from watched_arm import watched
 from ams_ros.errors import ConfigurationError
 from ams_ros.exception.detector import Detector
 from ams_ros.exception.rule_set import RULES
-from ams_ros.exception.settings import limit_of
-from ams_ros.exception.threshold_file import changed, default_rule_settings, load_rule_settings, thresholds_of
+from ams_ros.exception.settings import limit_of, thresholds
+from ams_ros.exception.threshold_file import changed, default_rule_settings, load_rule_settings
 from ams_ros.robot.driver_file import load_driver
 
 DRIVER = load_driver("simulated_widowx")
@@ -30,8 +30,8 @@ def overlay(folder: Path, text: str) -> Path:
 def test_the_shipped_file_says_nothing_twice():
     shipped = load_rule_settings(DRIVER)
     for name, setting in default_rule_settings().items():
-        for key in thresholds_of(setting.thresholds):
-            assert getattr(shipped[name].thresholds, key) == getattr(setting.thresholds, key)
+        for each in thresholds(setting.thresholds):
+            assert getattr(shipped[name].thresholds, each.name) == getattr(setting.thresholds, each.name)
 
 
 def test_what_was_learned_overlays_the_defaults_and_leaves_the_rest(tmp_path):
@@ -106,12 +106,11 @@ def test_an_overlay_of_another_robot_or_another_form_is_refused(tmp_path, text, 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_every_threshold_tells_its_meaning_and_allows_its_own_default(rule):
-    thresholds = thresholds_of(RULES[rule].Settings())
-    for name, each in thresholds.items():
+    for each in thresholds(RULES[rule].Settings()):
         assert limit_of(each).text
         assert limit_of(each).source
-        assert type(each.default) in {bool, int, float}, name
-        changed(default_rule_settings(), rule, {name: each.default})
+        assert type(each.default) in {bool, int, float}, each.name
+        changed(default_rule_settings(), rule, {each.name: each.default})
     assert all(each.default is not None for each in fields(RULES[rule].Settings))
 
 
@@ -137,6 +136,6 @@ def test_a_change_is_refused_or_lies_within_the_declared_range(rule, key, value)
     if key == "enabled":
         assert settings[rule].enabled is value
         return
-    known = limit_of(thresholds_of(settings[rule].thresholds)[key])
+    known = next(limit_of(each) for each in thresholds(settings[rule].thresholds) if each.name == key)
     found = getattr(settings[rule].thresholds, key)
     assert all(known.minimum <= each <= known.maximum for each in (found if isinstance(found, tuple) else (found,)))

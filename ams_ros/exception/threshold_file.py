@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import Field, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ from ams_ros.exception.rule_set import RULES
 from ams_ros.exception.rules.action_effect import ActionEffect
 from ams_ros.exception.rules.condition import ConditionRule
 from ams_ros.exception.rules.outcome import Outcome
-from ams_ros.exception.settings import limit_of
+from ams_ros.exception.settings import limit_of, thresholds
 from ams_ros.resources import share_directory
 from ams_ros.robot.driver import DriverProfile
 from ams_ros.robot.profile import RobotProfile, load_profile
@@ -67,22 +67,17 @@ def changed(settings: RuleSettings, rule: str, values: Mapping[str, object]) -> 
     """
     known = checked_name("rules", rule, tuple(settings))
     setting = settings[known]
-    thresholds = thresholds_of(setting.thresholds)
+    declared = {each.name: each for each in thresholds(setting.thresholds)}
     enabled, new = setting.enabled, {}
     for name, value in values.items():
-        checked_name(f"rules.{rule}", name, ("enabled", *thresholds))
+        checked_name(f"rules.{rule}", name, ("enabled", *declared))
         if name == "enabled":
             if not isinstance(value, bool):
                 raise ConfigurationError(f"rules.{rule}.enabled", value, "true or false")
             enabled = value
         else:
-            new[name] = _typed(f"rules.{rule}.{name}", value, thresholds[name])
+            new[name] = _typed(f"rules.{rule}.{name}", value, declared[name])
     return {**settings, rule: RuleSetting(enabled, replace(setting.thresholds, **new))}
-
-
-def thresholds_of(settings: Any) -> dict[str, Field[Any]]:
-    """The fields of a rule's Settings made by `settings.limit`, by name; the others are no thresholds."""
-    return {each.name: each for each in fields(settings) if "limit" in each.metadata}
 
 
 def checked_name(key: str, name: str, allowed: tuple[str, ...]) -> str:
