@@ -24,6 +24,9 @@ from ams_ros.simulation.robot import RESULT_MARGIN, SimulatedRobot
 from ams_ros.simulation.trajectory_controller import GoalEnd, GoalStatus
 from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array, JointSample, StopStage
 
+_SETTLING = 2.0
+"""s in which an arm that is not told to move comes to rest."""
+
 _LONGEST_STOP = 30.0
 """s within which every stop ladder has come to its end."""
 
@@ -73,8 +76,9 @@ class GuardedRobot(SimulatedRobot):
         self._actuator = ControllerStopActuator(
             self._loop, sample if options.latency is None else options.latency, self._answered
         )
+        self._detector = Detector(self._watched, self._rules)
         self.guard = ExceptionGuard(
-            Detector(self._watched, self._rules),
+            self._detector,
             self._watched.driver,
             self._actuator,
             self._take,
@@ -138,6 +142,7 @@ class GuardedRobot(SimulatedRobot):
         steps = self._watched.driver.restart
         if not steps:
             raise RobotError(self._watched.driver.by_hand)
+        self._rest()
         for step in steps:
             back: list[float] = []
             self._loop.restart(lambda back=back: back.append(self.plant.time))  # type: ignore[misc]
@@ -147,6 +152,14 @@ class GuardedRobot(SimulatedRobot):
                     raise RobotError(f"the driver is not back within {step.deadline} s. {self._watched.driver.by_hand}")
                 self._tick()
             self.advance(step.settle)
+
+    def _rest(self) -> None:
+        """Wait until the guard has seen the arm at rest: a moving arm that falls silent is a crash to it."""
+        until = self.plant.time + _SETTLING
+        while self._detector.moving:
+            if self.plant.time > until:
+                raise RobotError(f"the arm does not come to rest within {_SETTLING} s")
+            self._tick()
 
     # One motion.
 

@@ -36,6 +36,7 @@ class Plant:
         self.timestep = timestep
         self.layout = SceneLayout(cubes=())
         self._dof = len(profile.joints)
+        self._names = (*profile.joint_names, profile.gripper.joint)
         self._past = 0.0
         self._renderer: SceneRenderer | None = None
         self._build(0)
@@ -120,7 +121,7 @@ class Plant:
         order, speed = self._qpos[:-1], self._qvel[:-1]
         return JointSample(
             stamp=self.time,
-            names=(*self.profile.joint_names, self.profile.gripper.joint),
+            names=self._names,
             position=self._data.qpos[order].copy(),
             velocity=self._data.qvel[speed].copy(),
             effort=self._data.qfrc_actuator[speed].copy(),
