@@ -38,6 +38,7 @@ class WrenchCompensation:
         self._tip = robot.profile.tip_origin
         self.external = [0.0] * 6
         """Force, N, and torque, N m, in the sensor's frame, zero before the offset is known; do not keep the list."""
+        self._placed = True
         self.forget()
 
     def forget(self) -> None:
@@ -60,7 +61,7 @@ class WrenchCompensation:
     @property
     def degraded(self) -> str:
         """What is not compensated and why; empty when all is."""
-        if not self._robot.driver.physical_inertia:
+        if not (self._robot.driver.physical_inertia and self._placed):
             return "the weight of the gripper is not known: its change with the pose counts as force"
         return "" if self.tared else "the sensor has no offset yet: the arm has not been at rest"
 
@@ -69,7 +70,8 @@ class WrenchCompensation:
         fx, fy, fz = (min(max(value, -_LARGEST), _LARGEST) for value in state.force.tolist())
         tx, ty, tz = (min(max(value, -_LARGEST), _LARGEST) for value in state.torque.tolist())
         resting = self._resting(state)
-        known = self._tool > 0.0 and state.joint_samples > 0 and state.frame == WRIST_FRAME
+        self._placed = state.frame == WRIST_FRAME
+        known = self._placed and self._tool > 0.0 and state.joint_samples > 0
         if known:
             self._look_down(state)
             gravity = self._robot.dynamics.gravity_acceleration

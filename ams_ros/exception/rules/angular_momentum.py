@@ -71,16 +71,16 @@ def greatest_swing(robot: WatchedRobot) -> float:
     """The greatest angular momentum about the base, kg m^2/s, that one joint at its speed limit gives the arm.
 
     The posture is the one, of all with each joint at zero or a quarter turn either way within its limits, in which it
-    is greatest: in effect the stretched arm.
+    is greatest: in effect the stretched arm. The first joint stays, as it turns the arm as a whole.
     """
     profile, greatest = robot.profile, 0.0
     choices = [
         [angle for angle in (0.0, math.pi / 2, -math.pi / 2) if joint.lower <= angle <= joint.upper] or [joint.lower]
-        for joint in profile.joints
+        for joint in profile.joints[1:]
     ]
     speed = np.zeros(len(profile.joints))
     for posture in itertools.product(*choices):
-        position = np.array(posture)
+        position = np.array((0.0, *posture))
         for joint, spec in enumerate(profile.joints):
             speed[:], speed[joint] = 0.0, spec.velocity
             about_base = robot.dynamics.angular_momentum(position, speed)[1]
