@@ -103,11 +103,12 @@ def test_caution_lowers_the_limit_of_the_angular_momentum():
     rule = AngularMomentum(AngularMomentumSettings(duration=0.0), robot)
     assert rule.limit == pytest.approx(0.6 * greatest_swing(robot))
     cautious = Feed(rule)
-    position, speed = STRETCHED, one(0, 0.5 * PROFILE.velocity[0])
-    cautious.joints(position, speed)
+    cautious.joints(STRETCHED, one(0, 1.0))
+    speed = one(0, 0.85 / rule.margin)
+    cautious.joints(STRETCHED, speed)
     assert not cautious.fired
     cautious.state.caution = 0.7
-    cautious.joints(position, speed)
+    cautious.joints(STRETCHED, speed)
     assert cautious.fired[0].evidence[0].limit == pytest.approx(0.7 * rule.limit)
 
 
