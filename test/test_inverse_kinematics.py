@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ams_ros.errors import PlanningError
@@ -20,8 +20,10 @@ DOWN = forward(PROFILE, PROFILE.start)[0]
 shares = st.lists(st.floats(0.0, 1.0), min_size=6, max_size=6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(shares)
+@example([0.875, 0.875, 1.0, 0.0, 0.5, 0.0])
+@example([1.0, 1.0, 1.0, 0.875, 0.5, 0.875])
 def test_a_pose_the_arm_can_take_is_reached_within_the_limits(share: list[float]) -> None:
     pose = forward(PROFILE, PROFILE.lower + np.array(share) * (PROFILE.upper - PROFILE.lower))
     angles = reach(PROFILE, pose, PROFILE.start)

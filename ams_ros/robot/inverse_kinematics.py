@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ams_ros.errors import PlanningError
-from ams_ros.robot.kinematics import forward
+from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.types import Float64Array
 
 TipPose = tuple[Float64Array, Float64Array]
-"""As `forward` gives it: rotation (3, 3) and place (3,) m of the tip link in the base link."""
+"""As `kinematics.forward` gives it: rotation (3, 3) and place (3,) m of the tip link in the base link."""
 
 _PLACE_ERROR, _TURN_ERROR = 1e-5, 1e-4
 """m and rad within which a pose counts as reached."""
@@ -21,7 +22,9 @@ _PLACE_ERROR, _TURN_ERROR = 1e-5, 1e-4
 _RADIUS = 0.2
 """m; a turn by one radian counts as much as being this far off."""
 
-_RESTARTS = 24
+_RESTARTS = 60
+_PROMISING = 0.01
+"""m; a search that ended nearer than this is carried on along the limits."""
 
 
 def reach(profile: RobotProfile, pose: TipPose, seed: Float64Array) -> Float64Array:
@@ -39,10 +42,10 @@ def reach(profile: RobotProfile, pose: TipPose, seed: Float64Array) -> Float64Ar
         raise PlanningError("a pose or seed holds a number that is not finite")
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6) or np.linalg.det(rotation) < 0.0:
         raise PlanningError(f"rotation {rotation.tolist()} is none: its columns are no right-handed frame of length 1")
+    search = _Search(profile, rotation, place)
     nearest, off = (np.inf, np.inf), np.inf
     for begin in itertools.islice(_beginnings(profile, seed), _RESTARTS):
-        angles = _descend(profile, rotation, place, begin)
-        distance, turn = _errors(profile, rotation, place, angles)
+        angles, distance, turn = search.descend(begin)
         if distance <= _PLACE_ERROR and turn <= _TURN_ERROR:
             return angles
         if distance + _RADIUS * turn < off:
@@ -61,32 +64,45 @@ def _beginnings(profile: RobotProfile, seed: Float64Array) -> Iterator[Float64Ar
         yield rng.uniform(profile.lower, profile.upper)
 
 
-def _descend(profile: RobotProfile, rotation: Float64Array, place: Float64Array, begin: Float64Array) -> Float64Array:
-    """The best angles near `begin`, by damped least squares within the limits."""
-    from scipy.optimize import least_squares  # noqa: PLC0415 - the command line starts quicker without it
+class _Search:
+    """The search for one pose of the tip."""
 
-    inside = 1e-6 * (profile.upper - profile.lower)
-    result = least_squares(
-        lambda angles: _difference(profile, rotation, place, angles),
-        np.clip(begin, profile.lower + inside, profile.upper - inside),
-        bounds=(profile.lower, profile.upper),
-        xtol=1e-12, ftol=1e-14, gtol=1e-14, max_nfev=40,
-    )  # fmt: skip
-    return np.asarray(result.x, dtype=np.float64)
+    def __init__(self, profile: RobotProfile, rotation: Float64Array, place: Float64Array) -> None:
+        import pinocchio  # noqa: PLC0415 - a third of a second that the command line need not pay
 
+        self._pin: Any = pinocchio
+        self._dynamics, self._rotation, self._place = ArmDynamics(profile), rotation, place
+        self._lower, self._upper = profile.lower, profile.upper
 
-def _difference(
-    profile: RobotProfile, rotation: Float64Array, place: Float64Array, angles: Float64Array
-) -> Float64Array:
-    """(6,) m: place, then turn times _RADIUS."""
-    from scipy.spatial.transform import Rotation  # noqa: PLC0415
+    def descend(self, begin: Float64Array) -> tuple[Float64Array, float, float]:
+        """The best angles near `begin`, by damped least squares within the limits; how far off, m and rad.
 
-    now, there = forward(profile, angles)
-    return np.concatenate([there - place, _RADIUS * Rotation.from_matrix(rotation.T @ now).as_rotvec()])
+        What stays inside the limits finds its way best; what may lie on them ends best where a joint is at its limit.
+        """
+        from scipy.optimize import least_squares  # noqa: PLC0415 - the command line starts quicker without it
 
+        inside = 1e-6 * (self._upper - self._lower)
+        angles = np.clip(begin, self._lower + inside, self._upper - inside)
+        distance, turn = np.inf, np.inf
+        for method, steps in (("trf", 40), ("dogbox", 15)):
+            angles = least_squares(
+                self._difference, angles, self._slope, (self._lower, self._upper),
+                method=method, xtol=1e-12, ftol=1e-14, gtol=1e-14, max_nfev=steps,
+            ).x  # fmt: skip
+            difference = self._difference(angles)
+            distance, turn = float(np.linalg.norm(difference[:3])), float(np.linalg.norm(difference[3:])) / _RADIUS
+            if distance > _PROMISING or (distance <= _PLACE_ERROR and turn <= _TURN_ERROR):
+                break
+        return angles, distance, turn
 
-def _errors(
-    profile: RobotProfile, rotation: Float64Array, place: Float64Array, angles: Float64Array
-) -> tuple[float, float]:
-    difference = _difference(profile, rotation, place, angles)
-    return float(np.linalg.norm(difference[:3])), float(np.linalg.norm(difference[3:])) / _RADIUS
+    def _difference(self, angles: Float64Array) -> Float64Array:
+        """(6,) m: place, then turn times _RADIUS."""
+        now, there = self._dynamics.tip_pose(angles)
+        return np.concatenate([there - self._place, _RADIUS * self._pin.log3(self._rotation.T @ now)])
+
+    def _slope(self, angles: Float64Array) -> Float64Array:
+        """(6, dof) m/rad, the derivative of the difference."""
+        now, _ = self._dynamics.tip_pose(angles)
+        slope = self._dynamics.jacobian(angles).copy()
+        slope[3:] = _RADIUS * self._pin.Jlog3(self._rotation.T @ now) @ now.T @ slope[3:]
+        return slope
