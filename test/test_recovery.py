@@ -214,6 +214,22 @@ def test_joint_states_that_come_back_in_time_are_waited_for():
     assert world.at(PROFILE.start)
 
 
+def test_a_stop_ends_the_wait_for_joint_states():
+    world = World(settings=RecoverySettings(joints_wait=60.0))
+    world.slice(TURNED)
+    looks = []
+
+    def silent():
+        looks.append(None)
+        if len(looks) == 3:
+            world.stop.request("canceled by the client")
+        raise RobotError("joint states are silent")
+
+    world.arm.joints = silent
+    assert "broken off: canceled by the client" in world.meet(an_exception(ExceptionKind.CRASH))
+    assert len(looks) == 3
+
+
 def test_joint_states_that_stay_away_end_the_task():
     world = World(settings=RecoverySettings(joints_wait=0.1))
     world.slice(TURNED)

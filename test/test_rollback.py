@@ -132,6 +132,14 @@ def test_an_arm_that_touches_the_table_is_led_out_of_it_and_then_back():
     assert min(heights) >= heights[0] - 1e-3
 
 
+def test_an_arm_that_would_be_dragged_over_the_table_for_long_is_not_dragged():
+    above = _down(PROFILE.start, 0.02)
+    low = _down(PROFILE.start, 0.003) + np.array([1.0, 0, 0, 0, 0, 0])
+    assert TABLE.collides(above) is None
+    with pytest.raises(PlanningError, match=r"blocked: .* touches table"):
+        Journey(above, low).back()
+
+
 def test_a_way_back_through_something_is_refused_saying_through_what():
     touching = _down(PROFILE.start, 0.0)
     journey = Journey(touching, PROFILE.start)

@@ -93,19 +93,32 @@ def test_an_arm_that_an_exception_did_not_stop_is_never_said_to_hold_still():
     assert "holds still" not in result.message
 
 
+class Canceled(World):
+    """The task is canceled just when the monitor stops the arm."""
+
+    def __init__(self, exception):
+        super().__init__()
+        self.exception, self.robot.execute = exception, self._execute
+
+    def _execute(self, action_slice, stop):
+        stop.request("enough")
+        return Execution(2, False, "stopped", self.exception)
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 def test_an_exception_while_the_task_is_canceled_is_told_and_not_recovered_from(mode):
-    world = World()
-
-    def cancel_too(action_slice, stop):
-        stop.request("enough")
-        return Execution(2, False, "stopped", stopped(1))
-
-    world.robot.execute = cancel_too
+    world = Canceled(stopped(1))
     result = world.run(mode=mode)
     assert (result.outcome, result.steps, result.exceptions) == (Outcome.CANCELED, 2, 1)
     assert result.message.startswith("enough; exception 1, collision")
     assert 1 not in world.recovery.calls
+
+
+@pytest.mark.parametrize("mode", [Mode.DIRECT, Mode.CONTEXT])
+def test_a_canceled_task_whose_arm_was_not_seen_to_stop_has_failed(mode):
+    result = Canceled(stopped(1, stopped=False)).run(mode=mode)
+    assert result.outcome is Outcome.FAILED
+    assert "NOT seen to come to rest" in result.message
 
 
 def test_a_slice_that_was_broken_off_says_nothing_about_the_policy_being_at_rest():
