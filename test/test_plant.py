@@ -225,6 +225,8 @@ def test_unknown_cameras_and_bad_settings_are_refused(plant: Plant) -> None:
         Plant(PROFILE, deadband=-0.1)
     with pytest.raises(ConfigurationError, match="timestep"):
         Plant(PROFILE, timestep=0.1)
+    with pytest.raises(ConfigurationError, match=r"timestep: got 0\.003"):
+        Plant(PROFILE, timestep=0.003)
 
 
 def test_a_machine_without_opengl_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

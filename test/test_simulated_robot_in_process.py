@@ -10,6 +10,7 @@ import pytest
 from ams_ros.errors import RobotError
 from ams_ros.robot.profile import load_profile
 from ams_ros.robot.stop_request import StopRequest
+from ams_ros.simulation.faults.fault import Fault
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.robot import SimulatedRobot
 from ams_ros.simulation.tasks import find_task
@@ -120,6 +121,20 @@ def test_the_same_slices_in_the_same_scene_end_in_the_same_state(robot):
         robot.execute(slice_by(-0.2, gripper=CLOSED), StopRequest())
         ends.append(robot.joints().position)
     assert np.array_equal(ends[0], ends[1])
+
+
+def test_joint_states_may_be_late_but_not_silent(robot):
+    robot.inject(Fault("drop_joint_states", duration=0.4))
+    assert robot.joints().stamp == pytest.approx(robot.plant.time)
+    robot.inject(Fault("drop_joint_states"))
+    with pytest.raises(RobotError, match="no joint states"):
+        robot.joints()
+
+
+def test_a_driver_that_never_comes_back_is_waited_for_no_longer_than_a_result_may_take(robot):
+    robot.inject(Fault("driver_restart", onset=0.1))
+    with pytest.raises(RobotError, match="gave no result"):
+        robot.execute(slice_by(0.2), StopRequest())
 
 
 def test_an_observation_carries_both_cameras_the_joints_and_the_instruction(robot):
