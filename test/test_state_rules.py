@@ -114,6 +114,24 @@ def test_positions_that_stay_the_same_to_the_last_bit_while_the_plan_moves_on_ar
     assert "have not changed at all" in found[0].message
 
 
+def test_a_moving_arm_whose_samples_say_the_same_again_and_again_is_frozen_within_milliseconds():
+    for driver in {}, {"velocity": False}:
+        detector, arm = make("silence", driver=driver)
+        assert not arm.move(one_joint(WAIST, 0.5), 40)
+        stale = message(arm.position, one_joint(WAIST, 0.5))
+        found = [detector.joints(*stale, arm.now + k * PERIOD, arm.now + k * PERIOD) for k in range(1, 9)]
+        assert not any(found[:4])
+        assert "a joint moved" in found[-1].message
+
+
+def test_a_servo_that_creeps_from_one_encoder_step_to_the_next_is_not_frozen():
+    _, arm = make("silence", driver={"velocity": False})
+    arm.stand(3)
+    for _ in range(100):
+        arm.position = arm.position + one_joint(WAIST, 0.0015)
+        assert not arm.stand(4)
+
+
 def test_an_arm_that_may_stand_still_is_not_frozen():
     detector, arm = make("silence")
     arm.stand(5)

@@ -23,9 +23,13 @@ class SilenceSettings:
     shortest: float = limit(
         0.2, "s", 0.005, 10.0, "a silence up to this long never counts; a busy desktop kernel keeps a process waiting"
     )
-    frozen: float = limit(0.25, "s", 0.02, 10.0, "positions may stay the same to the last bit while the plan moves on")
+    frozen: float = limit(0.2, "s", 0.02, 10.0, "positions may stay the same to the last bit while the plan moves on")
     frozen_motion: float = limit(
         0.08, "rad", 0.001, 3.0, "by which the plan must have moved on meanwhile; more than a servo's dead band"
+    )
+    frozen_speed: float = limit(0.1, "rad/s", 0.01, 3.0, "a joint this fast cannot stay in the same place")
+    frozen_travel: float = limit(
+        0.02, "rad", 0.001, 3.0, "by which it would have moved while its position stayed the same; some encoder steps"
     )
 
     def __post_init__(self) -> None:
@@ -49,8 +53,9 @@ class Silence(Rule):
         self._joints = _Stream("joint states", 1.0 / driver.joint_states.rate)
         self._wrench = None if driver.wrench is None else _Stream("wrenches", 1.0 / driver.wrench.rate)
         self._velocity, self._effort = driver.velocity, driver.effort
-        self._position, self._rest = b"", b""
-        self._frozen_since = 0.0
+        self._position = b""
+        self._rest: bytes | None = None
+        self._frozen_since, self._frozen_speed = 0.0, 0.0
         self._frozen_reference = np.zeros(len(robot.profile.joints))
         self._travel = np.zeros(len(robot.profile.joints))
         self._ticked = -np.inf
@@ -58,11 +63,11 @@ class Silence(Rule):
 
     def begin(self, state: RobotState) -> None:
         """What stood still before this plan says nothing about it."""
-        self._position, self._rest = b"", b""
+        self._position = b""
 
     def reset(self) -> None:
         """Positions count from the next sample on; arrivals go on as they did."""
-        self._position, self._rest, self.margin = b"", b"", 0.0
+        self._position, self.margin = b"", 0.0
 
     def joints(self, state: RobotState) -> Violation | None:
         """Measure the rate and look for positions that never change."""
@@ -80,8 +85,8 @@ class Silence(Rule):
         away, self._ticked = now - self._ticked, now
         streams = (self._joints,) if self._wrench is None else (self._joints, self._wrench)
         waited = [(stream, stream.silent(now), self._longest(stream)) for stream in streams]
-        self.margin = max(silent / longest for _, silent, longest in waited)
-        if self.margin <= state.caution:
+        self.margin = max(silent / longest for _, silent, longest in waited) / state.caution
+        if self.margin <= 1.0:
             self._excused = False
             return None
         if away > self.settings.shortest / 2 and not self._excused:
@@ -100,39 +105,43 @@ class Silence(Rule):
         return max(settings.shortest, settings.periods * stream.period)
 
     def _frozen(self, state: RobotState) -> Violation | None:
-        if state.plan is None:
+        if not self._unchanged(state):
             return None
-        if self._changed(state):
-            self._frozen_since = state.stamp
-            self._frozen_reference[:] = state.reference
-            return None
+        frozen, settings, caution = state.stamp - self._frozen_since, self.settings, state.caution
+        if self._frozen_speed > settings.frozen_speed * caution:
+            travel = self._frozen_speed * frozen
+            if travel > settings.frozen_travel * caution:
+                return self._tell_frozen(state, "a joint moved", travel, settings.frozen_travel * caution)
+        if state.plan is not None and frozen > settings.frozen * caution:
+            np.subtract(state.reference, self._frozen_reference, out=self._travel)
+            travel = float(np.abs(self._travel).max())
+            if travel > settings.frozen_motion * caution:
+                return self._tell_frozen(state, "the plan moved on", travel, settings.frozen_motion * caution)
+        return None
+
+    def _tell_frozen(self, state: RobotState, what: str, travel: float, limit_now: float) -> Violation:
         frozen = state.stamp - self._frozen_since
-        if frozen <= self.settings.frozen * state.caution:
-            return None
-        np.subtract(state.reference, self._frozen_reference, out=self._travel)
-        moved = float(np.abs(self._travel).max())
-        if moved <= self.settings.frozen_motion * state.caution:
-            return None
         return self.violation(
             state,
-            f"the joint states have not changed at all for {frozen:.3f} s while the plan moved on by {moved:.3f} rad",
-            Evidence("frozen", frozen, self.settings.frozen * state.caution, "s"),
-            Evidence("planned motion", moved, self.settings.frozen_motion * state.caution, "rad"),
+            f"the joint states have not changed at all for {frozen:.3f} s, in which {what} by {travel:.3f} rad",
+            Evidence("motion that should show", travel, limit_now, "rad"),
         )
 
-    def _changed(self, state: RobotState) -> bool:
-        """Whether the sample differs from the one before; the rest is looked at once the positions are the same."""
+    def _unchanged(self, state: RobotState) -> bool:
+        """Whether the sample is the one before to the last bit; notes what should move from then on."""
         position = state.position.tobytes()
         if position != self._position:
-            self._position, self._rest = position, b""
-            return True
-        rest = state.velocity.tobytes() if self._velocity else b"same"
-        if self._effort:
-            rest += state.effort.tobytes()
-        if rest != self._rest:
-            self._rest = rest
-            return True
-        return False
+            self._position, self._rest, self._frozen_since = position, None, state.stamp
+            return False
+        rest = (state.velocity.tobytes() if self._velocity else b"") + (state.effort.tobytes() if self._effort else b"")
+        if self._rest is None:
+            velocity = state.velocity.tolist()
+            self._rest, self._frozen_speed = rest, max(*velocity, -min(velocity))
+            self._frozen_reference[:] = state.reference
+        elif rest != self._rest:
+            self._rest, self._frozen_since = None, state.stamp
+            return False
+        return True
 
 
 class _Stream:
