@@ -103,6 +103,7 @@ class ArithmeticRecovery:
     clock: ManualClock
     answers: dict = field(default_factory=dict)
     calls: list = field(default_factory=list)
+    further: int = 0
 
     def begin_task(self):
         self.calls.append("begin")

@@ -78,6 +78,7 @@ def test_a_rollback_that_is_itself_stopped_is_followed_by_a_planned_way_to_the_s
     assert world.meet(an_exception(ExceptionKind.TORQUE)) is None
     assert world.arm.calls == ["release for recovery", "follow"] * 2 + ["release"]
     assert world.at(PROFILE.safe)
+    assert world.recovery.further == 1
 
 
 def test_when_nothing_gets_through_the_task_ends_held_and_says_why_and_what_to_do():

@@ -45,6 +45,13 @@ def test_progress_shows_recovering_and_counts_exceptions():
     ]
 
 
+@pytest.mark.parametrize("answer", [None, "the robot holds still", RobotError("keep clear")])
+def test_exceptions_met_on_the_way_back_count_too(answer):
+    world = World()
+    world.robot.events, world.recovery.answers, world.recovery.further = {0: stopped(1)}, {1: answer}, 2
+    assert world.run(budget=8, mode=Mode.EXCEPTION).exceptions == 3
+
+
 def test_a_recovery_that_gives_up_fails_the_task_with_its_words():
     world = World()
     world.robot.events, world.recovery.answers = {1: stopped(1)}, {1: "the robot holds still: press the button"}

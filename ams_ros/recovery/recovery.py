@@ -85,7 +85,13 @@ class Recovery:
         self._history: list[ActionException] = []
         self._released: ActionException | None = None
         self._broken_off = self._restart_due = False
+        self._further = 0
         robot.listen(self._buffer.take)
+
+    @property
+    def further(self) -> int:
+        """Exceptions met on the way back, during the last `handle`."""
+        return self._further
 
     def begin_task(self) -> None:
         """Forget the task before; the present pose is good. Raises RobotError without joint states."""
@@ -107,8 +113,7 @@ class Recovery:
         Returns None then, else why the task ends here with the robot holding still, and what a person must do. Raises
         RobotError saying the same when it is not known whether the robot holds still.
         """
-        self._broken_off = True
-        self._released = None
+        self._broken_off, self._released, self._further = True, None, 0
         try:
             self._carry_out(self._decide(exception), stop)
         except _Ended as end:
@@ -191,8 +196,9 @@ class Recovery:
             self._released = self._history[-1]
         execution = self._robot.follow(motion.joints, motion.period, stop)
         if execution.exception is not None:
-            further = self._decide(execution.exception)
-            self._restart_due = self._restart_due or further.restart
+            self._further += 1
+            handling = self._decide(execution.exception)
+            self._restart_due = self._restart_due or handling.restart
             return f"the way was stopped: {execution.exception.message}"
         _check(stop)
         if not execution.completed:

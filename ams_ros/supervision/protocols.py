@@ -30,6 +30,11 @@ class Clock(Protocol):
 class Recovery(Protocol):
     """What brings the robot back after an exception."""
 
+    @property
+    def further(self) -> int:
+        """Exceptions met on the way back, during the last `handle`."""
+        ...
+
     def begin_task(self) -> None:
         """A task begins where the robot is now. Raises RobotError when it cannot tell where that is."""
         ...

@@ -182,7 +182,10 @@ class _TaskRun:
         if self._recovery is None:
             return Outcome.FAILED, left(exception)
         self._report(Phase.RECOVERING)
-        reason = self._recovery.handle(exception, stop)
+        try:
+            reason = self._recovery.handle(exception, stop)
+        finally:
+            self._exceptions += self._recovery.further
         if reason is None:
             return None
         return Outcome.CANCELED if stop.requested else Outcome.FAILED, reason
