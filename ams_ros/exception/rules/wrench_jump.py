@@ -35,7 +35,14 @@ class WrenchJumpSettings:
         source="simulated WidowX: its policy makes up to 4.8 N m",
         learned=True,
     )
-    memory: float = limit(0.5, "s", 0.02, 10.0, "time constant of what a change is measured against")
+    memory: float = limit(
+        0.2,
+        "s",
+        0.02,
+        10.0,
+        "time constant of what a change is measured against",
+        source="UCI Robot Execution Failures, lp1 and lp2",
+    )
     samples: int = limit(
         3, "", 1, 20, "samples above the limit that make it count", source="UCI Robot Execution Failures, lp1 and lp2"
     )
@@ -79,9 +86,10 @@ class WrenchJump(WrenchRule):
 
     def wrench(self, state: RobotState) -> Violation | None:
         """Compare with the recent past."""
+        step, self._stamp = max(0.0, state.stamp - self._stamp), state.stamp
         if not self._compensation.update(state):
             return None
-        x, y, z, u, v, w = self._changes(state.stamp)
+        x, y, z, u, v, w = self._changes(step if math.isfinite(step) else 0.0)
         force, torque = math.hypot(x, y, z), math.hypot(u, v, w)
         force_limit, torque_limit = self.settings.force * state.caution, self.settings.torque * state.caution
         self.margin = max(force / force_limit, torque / torque_limit)
@@ -94,13 +102,11 @@ class WrenchJump(WrenchRule):
             Evidence("torque_change", torque, torque_limit, "N m"),
         )
 
-    def _changes(self, stamp: float) -> list[float]:
-        """The difference to the past, which then moves on. The past begins at the offset: nothing touched."""
-        step = max(0.0, stamp - self._stamp) if math.isfinite(self._stamp) else 0.0
+    def _changes(self, step: float) -> list[float]:
+        """The difference to the past, which then moves on by `step` s. It begins at the offset: nothing touched."""
         share = step / (step + self.settings.memory)
         past, changes = self._past, [0.0] * 6
         for axis, value in enumerate(self._compensation.external):
             changes[axis] = value - past[axis]
             past[axis] += share * changes[axis]
-        self._stamp = stamp
         return changes
