@@ -144,18 +144,16 @@ class SampleIntake:
         return None
 
     def _check_values(self, position: Values, velocity: Values, effort: Values) -> Refusal | None:
+        velocity = velocity if self._velocity_measured else ()
+        effort = effort if self._effort_measured else ()
         # One call in C sees NaN, infinity and absurd numbers alike.
-        if not math.hypot(*position) < LARGEST:
-            refusal = self._bad_watched("position", position)
-            if refusal is not None:
-                return refusal
-        if self._velocity_measured and not math.hypot(*velocity) < LARGEST:
-            refusal = self._bad_watched("velocity", velocity)
-            if refusal is not None:
-                return refusal
-        if self._effort_measured and not math.hypot(*effort) < LARGEST:
-            return self._bad_watched("effort", effort)
-        return None
+        if math.hypot(*position, *velocity, *effort) < LARGEST:
+            return None
+        return (
+            self._bad_watched("position", position)
+            or (self._bad_watched("velocity", velocity) if self._velocity_measured else None)
+            or (self._bad_watched("effort", effort) if self._effort_measured else None)
+        )
 
     def _bad_watched(self, quantity: str, values: Values) -> Refusal | None:
         """Other joints of the message may hold what they like."""
