@@ -184,6 +184,15 @@ def test_jakas_driver_is_asked_to_stop_and_never_sent_a_cancel_or_a_second_goal(
     assert arm.stages == [DRIVER_STOP]
 
 
+def test_a_stop_that_is_tried_again_leaves_hold_out_as_a_person_may_have_their_hands_on_the_arm() -> None:
+    arm, _ = moving(manners=dict(MULISH))
+    arm.violate()
+    arm.settle()
+    arm.requests.clear()
+    arm.step(400)
+    assert arm.stages[:4] == [CANCEL, DRIVER_STOP, DEACTIVATE, CANCEL]
+
+
 # Rest
 
 
@@ -216,6 +225,45 @@ def test_a_sample_with_the_same_stamp_again_counts_only_once() -> None:
     for _ in range(10):
         arm.sample()
     assert arm.guard.state is GuardState.STOPPING
+
+
+def test_a_gap_in_the_joint_states_starts_the_proof_of_rest_anew() -> None:
+    arm, _ = moving()
+    arm.violate()
+    arm.step(2)
+    arm.muted = True
+    arm.step(10)
+    arm.muted = False
+    arm.step(2)
+    assert arm.guard.state is GuardState.STOPPING
+    arm.step()
+    assert arm.guard.state is GuardState.STOPPED
+
+
+def test_samples_that_fall_into_doubt_during_a_stop_are_not_trusted_from_then_on() -> None:
+    arm, _ = moving(manners={CANCEL: IGNORE})
+    arm.violate()
+    arm.broken = True
+    arm.step()
+    arm.broken = False
+    arm.settle()
+    assert arm.stages == [CANCEL, DRIVER_STOP]
+
+
+def test_what_was_in_doubt_is_still_in_doubt_when_the_stop_is_tried_again() -> None:
+    arm = Arm(manners=dict(MULISH))
+    arm.step(10)
+    arm.send(moves=(range(10), range(10_000, 20_000)))
+    arm.step(30)
+    arm.frozen = arm.broken = True
+    arm.step()
+    arm.broken = False
+    arm.settle()
+    assert arm.guard.state is GuardState.AWAITING_ACKNOWLEDGE
+    arm.manners.clear()
+    arm.step(150)
+    assert arm.guard.exception is not None
+    assert not arm.guard.exception.stopped, "the pictures never changed since then"
 
 
 def test_a_trajectory_that_pauses_is_no_stop() -> None:
@@ -311,6 +359,43 @@ def test_a_client_that_never_ceases_to_send_goals_meets_every_rung() -> None:
         arm.step()
     assert arm.settle() in (GuardState.STOPPED, GuardState.AWAITING_ACKNOWLEDGE)
     assert set(arm.stages) == set(ALL)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.TASK, Purpose.RECOVERY])
+@pytest.mark.parametrize("recovery", [True, False])
+def test_a_goal_announced_while_nothing_may_move_is_stopped_whatever_is_released_meanwhile(
+    purpose: Purpose, recovery: bool
+) -> None:
+    arm = stopped()
+    goal = arm.send(purpose, after=20)
+    assert arm.guard.release(1, recovery, arm.now) is None
+    arm.guard.announce(plan(goal, Purpose.RECOVERY), arm.now)  # nor does another word about it help
+    arm.step(40)
+    assert not arm.goals[goal].live
+
+
+def test_a_goal_that_ends_and_turns_up_again_is_stopped_again() -> None:
+    arm = stopped()
+    for times in (1, 2, 3):
+        arm.requests.clear()
+        arm.guard.goals([GoalNews("a", True, 1000.0)], arm.now)
+        assert arm.stages == [CANCEL], times
+        arm.guard.goals([GoalNews("a", True, 1000.0)], arm.now)
+        assert len(arm.requests) == 1, "told again is not turned up again"
+        arm.guard.goals([], arm.now)
+        arm.settle()
+
+
+def test_the_first_plan_announced_for_a_goal_counts() -> None:
+    arm, goal = moving()
+    arm.guard.announce(plan(goal, Purpose.RECOVERY), arm.now)
+    arm.step(5)
+    later = arm.send(after=5)
+    arm.guard.announce(plan(later, Purpose.RECOVERY), arm.now)
+    arm.step(10)
+    assert arm.detector.state.caution == 1.0
+    assert arm.detector.state.plan is not None
+    assert arm.detector.state.plan.purpose is Purpose.TASK
 
 
 # Release
