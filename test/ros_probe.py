@@ -188,12 +188,15 @@ class Probe:
 
     def send_goal_async(self, kind: Any, name: str, goal: Any, feedback: Callable[[Any], None] | None = None) -> Future:
         """Send a goal without waiting for its acceptance."""
+        return self.action(kind, name).send_goal_async(goal, feedback_callback=feedback)
+
+    def action(self, kind: Any, name: str) -> ActionClient:
+        """A client of an action whose server is there and knows it."""
         if name not in self._actions:
             self._actions[name] = ActionClient(self.node, kind, name)
             self._meet(name, self._actions[name].server_is_ready, 10.0)
-        client = self._actions[name]
-        wait_until(client.server_is_ready, f"action {name} appears")
-        return client.send_goal_async(goal, feedback_callback=feedback)
+        wait_until(self._actions[name].server_is_ready, f"action {name} appears")
+        return self._actions[name]
 
     def result(self, goal_handle: Any, timeout: float = 30.0) -> Any:
         """The result response of an accepted goal (.status, .result)."""

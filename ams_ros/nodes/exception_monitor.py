@@ -84,7 +84,7 @@ class ExceptionMonitor(AmsNode):
         self._watching = False
         self._rule_parameters: RuleParameters | None = None
         self._precedence, self._collection = Precedence(), QuietCollection()
-        self._numbers = 0
+        self._numbered = 0
         """Exceptions of this process so far: every configuration goes on counting."""
 
     # The four verbs.
@@ -99,7 +99,12 @@ class ExceptionMonitor(AmsNode):
         self._detector = Detector(robot, self._rule_parameters.settings)
         self._actuator = RosStopActuator(self, driver, profile.joint_names, self._answered, self._runs_goal)
         self._guard = ExceptionGuard(
-            self._detector, driver, self._actuator, self._report, shadow=self.setting("shadow")
+            self._detector,
+            driver,
+            self._actuator,
+            self._report,
+            shadow=self.setting("shadow"),
+            numbered=self._numbered,
         )
         self._rule_parameters.follow(self._detector)
         self._ladder_seconds = sum(step.deadline + driver.rest.deadline for step in driver.stop)
@@ -268,9 +273,14 @@ class ExceptionMonitor(AmsNode):
 
     def _report(self, exception: ActionException) -> None:
         self._exceptions.publish(exception_message(exception))
+        self._numbered = exception.number
         self._state.tell(self._guard)
-        told = self.get_logger().warning if exception.stopped or not exception.acted else self.get_logger().error
-        told(f"exception {exception.number}, {exception.rule}: {exception.message}; {_what_was_done(exception)}")
+        told = f"exception {exception.number}, {exception.rule}: {exception.message}; {_what_was_done(exception)}"
+        # Two lines, because rclpy ties a line of code to the severity it first logged with.
+        if exception.stopped or not exception.acted:
+            self.get_logger().warning(told)
+        else:
+            self.get_logger().error(told)
 
     def _release(self, request: ReleaseStop.Request, response: ReleaseStop.Response) -> ReleaseStop.Response:
         refusal = self._refusal() or self._guard.release(request.exception, request.recovery, time.monotonic())
@@ -302,6 +312,7 @@ class ExceptionMonitor(AmsNode):
             self._joint_meter.read(now),
             self._wrench_meter.read(now),
             self._precedence.granted,
+            self._needed.present,
             "; ".join(filter(None, concerns)),
         )
         self._diagnostics.tell(self._guard, self._detector, present)

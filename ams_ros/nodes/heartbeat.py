@@ -44,7 +44,7 @@ class HeartbeatPublisher:
         pid = os.getpid()
         name = node.get_fully_qualified_name()
         self._message = Heartbeat(node=name, machine=_boot_id(), pid=pid, started=_start_time(pid))
-        self._publisher = node.create_publisher(Heartbeat, "~/heartbeat", _NEWEST)
+        self._publisher = node.create_publisher(Heartbeat, "~/heartbeat", 1)
         node.create_timer(_BEAT_SECONDS, self.beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def beat(self) -> None:

@@ -61,12 +61,14 @@ class MarginPublishers:
 class Present:
     """What the diagnostics tell that neither guard nor detector know.
 
-    concern: what is wrong without being in the way of work; empty for nothing. scheduling: in words.
+    concern: what is wrong without being in the way of work; empty for nothing. scheduling, and how each node that is
+    needed is: in words.
     """
 
     joints: Reading
     wrench: Reading
     scheduling: str
+    needed: Mapping[str, str]
     concern: str
 
 
@@ -91,6 +93,7 @@ class DiagnosticsPublisher:
         shadow = "shadow mode: exceptions are told and nothing is stopped" if guard.shadow else ""
         message = "; ".join(filter(None, (guard.message, shadow, present.concern))) or guard.state.value
         values = {"state": guard.state.value, "shadow": str(guard.shadow).lower()}
+        values |= {f"needed node {name}": how for name, how in present.needed.items()}
         if guard.exception is not None:
             force = guard.exception
             values |= {

@@ -21,6 +21,12 @@ class NeededNodes:
         self._watches = {name: ProcessWatch(node, name, partial(self._note, name), limit) for name in names if name}
 
     @property
+    def present(self) -> dict[str, str]:
+        """How each of them is, in words."""
+        words = {name: "alive" if watch.alive else "never heard of" for name, watch in self._watches.items()}
+        return {**words, **{name: text for name, text in self._deaths.items() if not self._watches[name].alive}}
+
+    @property
     def missing(self) -> str:
         """Who died and has not come back, in words; empty for nobody."""
         return "; ".join(self._present())
