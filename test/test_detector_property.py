@@ -20,6 +20,7 @@ DOF = len(PROFILE.joints)
 SENSORS = ("velocity", "effort", "wrench", "gripper_measured", "physical_inertia")
 
 tame, wild = st.floats(-3.0, 3.0), st.floats(-9e4, 9e4)
+finite = st.floats(allow_nan=False, allow_infinity=False)
 anything = st.floats()
 moment = st.sampled_from([0.0, PERIOD, 0.25, -1.0, 1e3])
 
@@ -28,14 +29,13 @@ def numbers(each, count):
     return st.lists(each, min_size=count, max_size=count)
 
 
+rows = st.lists(numbers(st.one_of(tame, finite), DOF), min_size=1, max_size=9)
 event = st.one_of(
     st.tuples(st.just("joints"), numbers(st.one_of(tame, wild, anything), 3 * len(NAMES)), moment),
     st.tuples(st.just("steady"), numbers(tame, DOF), st.integers(1, 15)),
     st.tuples(st.just("wrench"), numbers(st.one_of(tame, wild, anything), 6), moment),
     st.tuples(st.just("tick"), moment),
-    st.tuples(
-        st.just("begin"), st.none() | st.lists(numbers(st.one_of(tame, wild), DOF), min_size=1, max_size=9), moment
-    ),
+    st.tuples(st.just("begin"), st.none() | rows, st.sampled_from([0.05, 0.05, 1e-300, 1e300]), moment),
     st.tuples(st.just("end"), moment),
     st.tuples(st.just("reset")),
 )
@@ -78,8 +78,8 @@ class Storm:
     def tick(self, ahead):
         self.detector.tick(self.now + ahead)
 
-    def begin(self, rows, ahead):
-        made = None if rows is None else plan(np.array(rows), begin=self.detector.state.position)
+    def begin(self, rows, period, ahead):
+        made = None if rows is None else plan(np.array(rows), self.detector.state.position, period)
         self.detector.begin(made, self.now + ahead)
 
     def end(self, ahead):

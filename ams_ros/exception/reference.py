@@ -7,6 +7,7 @@ from array import array
 import numpy as np
 
 from ams_ros.exception.plan import MotionPlan
+from ams_ros.exception.sample_intake import LARGEST
 from ams_ros.exception.state import RobotState
 
 _TICK = 1e-6
@@ -62,13 +63,12 @@ class Reference:
         if not self._rows:
             self._lay(plan)
         elapsed = state.elapsed = max(0.0, state.stamp - self._begin)
-        step = int((elapsed + _TICK) / plan.period)
-        if step >= plan.steps:
+        if elapsed + _TICK >= plan.steps * plan.period:
             state.step = plan.steps - 1
             self._place[:] = self._rows[-1]
             self._velocity[:] = self._velocities[-1]
         else:
-            state.step = step
+            step = state.step = min(int((elapsed + _TICK) / plan.period), plan.steps - 1)
             into, velocity = elapsed - step * plan.period, self._velocities[step]
             pairs = zip(self._rows[step], velocity, strict=True)
             self._place[:] = array("d", [place + speed * into for place, speed in pairs])
@@ -95,7 +95,9 @@ class Reference:
         return stamp - self._begin >= (plan.steps - 0.5) * plan.period
 
     def _lay(self, plan: MotionPlan) -> None:
-        rows = np.vstack((self._state.position, plan.joints))
-        speeds = np.diff(rows, axis=0, append=rows[-1:]) / plan.period
+        # A plan may ask for what no arm does, which `unreachable_target` tells; what is computed must stay finite.
+        rows = np.clip(np.vstack((self._state.position, plan.joints)), -LARGEST, LARGEST)
+        with np.errstate(over="ignore"):
+            speeds = np.clip(np.diff(rows, axis=0, append=rows[-1:]) / plan.period, -LARGEST, LARGEST)
         self._rows = [array("d", row) for row in rows]
         self._velocities = [array("d", row) for row in speeds]

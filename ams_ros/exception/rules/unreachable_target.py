@@ -48,9 +48,14 @@ class UnreachableTarget(JointRule):
         """Look at the whole plan."""
         self._fault, self.margin = None, 0.0
         if state.plan is not None:
-            start = state.position[None] if state.joint_samples else state.plan.joints[:1]
+            # Where the plan began is known only while it begins.
+            at_begin = state.joint_samples > 0 and state.elapsed == 0.0
+            start = state.position[None] if at_begin else state.plan.joints[:1]
             rows = np.vstack((start, state.plan.joints))
-            self._fault = self._beyond_limits(rows, state.caution) or self._too_fast(rows, state.plan, state.caution)
+            with np.errstate(over="ignore"):
+                self._fault = self._beyond_limits(rows, state.caution) or self._too_fast(
+                    rows, state.plan, state.caution
+                )
 
     def joints(self, state: RobotState) -> Violation | None:
         """Say what was found."""
