@@ -211,3 +211,31 @@ def plan(goal: str, purpose: Purpose = Purpose.TASK, steps: int = 20) -> MotionP
     joints = np.tile(PROFILE.start, (steps, 1))
     task = purpose is Purpose.TASK
     return MotionPlan(goal, "context" if task else "", 3 if task else -1, 4, joints, 0.03, 0.03, 0.2, (steps,), purpose)
+
+
+CANCEL, HOLD, DRIVER_STOP, DEACTIVATE = (
+    StopStage.CANCEL,
+    StopStage.HOLD,
+    StopStage.DRIVER_STOP,
+    StopStage.DEACTIVATE,
+)
+ALL = [CANCEL, HOLD, DRIVER_STOP, DEACTIVATE]
+MULISH = {stage: IGNORE for stage in ALL}
+
+
+def moving(**kwargs: object) -> tuple[Arm, str]:
+    """An arm in the middle of an announced slice."""
+    arm = Arm(**kwargs)  # type: ignore[arg-type]
+    arm.step(10)
+    goal = arm.send()
+    arm.step(20)
+    assert arm.velocity > 0.0
+    return arm, goal
+
+
+def stopped(**kwargs: object) -> Arm:
+    """An arm that was stopped while it moved."""
+    arm, _ = moving(**kwargs)
+    arm.violate()
+    assert arm.settle() is GuardState.STOPPED
+    return arm

@@ -231,4 +231,4 @@ class AnyOrder(RuleBasedStateMachine):
 @pytest.mark.parametrize("name", ["simulated_widowx", "interbotix_wx250s", "jaka_s5"])
 def test_in_any_order_of_events_the_guard_keeps_its_promises(name: str) -> None:
     machine = type(f"AnyOrder_{name}", (AnyOrder,), {"driver": name})
-    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=80, stateful_step_count=25, deadline=None))
