@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from rclpy.action import ActionClient
+from rclpy.action.client import ClientGoalHandle
 from rclpy.task import Future
+from unique_identifier_msgs.msg import UUID
 
 from ams_ros.errors import RobotError
-from ams_ros.robot.stop_request import StopRequest
 
 _POLL_SECONDS = 0.01
 
 
-def wait_for(future: Future, timeout: float, stop: StopRequest | None = None) -> bool:
+class Interruption(Protocol):
+    """What ends a wait early; a StopRequest is one."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether the wait is to end; looked at some hundred times a second."""
+        ...
+
+
+def cancel(handle: ClientGoalHandle) -> None:
+    """Ask the server to cancel the goal."""
+    handle.cancel_goal_async()
+
+
+def wait_for(future: Future, timeout: float, stop: Interruption | None = None) -> bool:
     """Block until `future` is done; False when `timeout` seconds passed or `stop` was requested before."""
     done = threading.Event()
     future.add_done_callback(lambda _: done.set())
@@ -29,13 +45,25 @@ def wait_for(future: Future, timeout: float, stop: StopRequest | None = None) ->
 class GoalCall:
     """Sent at construction; then `accept`, `end`, or at any moment `cancel`."""
 
-    def __init__(self, client: ActionClient, goal: Any, what: str) -> None:
-        """what: names server and purpose in error messages, such as "the arm controller /arm/..."."""
-        self._what = what
-        self._sent: Future = client.send_goal_async(goal)
+    def __init__(
+        self,
+        client: ActionClient,
+        goal: Any,
+        what: str,
+        *,
+        identifier: UUID | None = None,
+        halt: Callable[[ClientGoalHandle], None] = cancel,
+    ) -> None:
+        """what: names server and purpose in error messages, such as "the arm controller /arm/...".
+
+        identifier: of the goal, None for any. halt: asks for the end of an accepted goal; another way than `cancel`
+        where the server does not understand cancels.
+        """
+        self._what, self._halt = what, halt
+        self._sent: Future = client.send_goal_async(goal, goal_uuid=identifier)
         self._result: Future | None = None
 
-    def accept(self, timeout: float, stop: StopRequest) -> bool:
+    def accept(self, timeout: float, stop: Interruption) -> bool:
         """Whether the server accepted the goal before `stop` was requested.
 
         Raises RobotError when it rejects the goal or does not answer within `timeout` seconds.
@@ -49,7 +77,7 @@ class GoalCall:
         self._cancel_when_accepted()
         raise RobotError(f"{self._what} did not answer the goal within {timeout} s")
 
-    def end(self, timeout: float, stop: StopRequest) -> Any | None:
+    def end(self, timeout: float, stop: Interruption | None = None) -> Any | None:
         """The result response (.status, .result) of an accepted goal; None when `stop` came or time ran out."""
         assert self._result is not None, "accept() comes first"
         return self._result.result() if wait_for(self._result, timeout, stop) else None
@@ -72,7 +100,7 @@ class GoalCall:
             return
         assert self._result is not None
         if not self._result.done():
-            self._sent.result().cancel_goal_async()
+            self._halt(self._sent.result())
         if not wait_for(self._result, timeout):
             raise RobotError(f"{self._what} did not confirm within {timeout} s that it stopped")
 
@@ -85,6 +113,6 @@ class GoalCall:
     def _cancel_when_accepted(self) -> None:
         def cancel(sent: Future) -> None:
             if sent.result().accepted:
-                sent.result().cancel_goal_async()
+                self._halt(sent.result())
 
         self._sent.add_done_callback(cancel)

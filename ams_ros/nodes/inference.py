@@ -16,6 +16,7 @@ from ams_ros.context.reuse.reusing_inference import ReusingInference
 from ams_ros.errors import AmsError, ConfigurationError
 from ams_ros.nodes.conversions import reuse_message, slice_message, slice_request_of, stage_messages
 from ams_ros.nodes.deferred_service import Reply, defer_replies, not_called
+from ams_ros.nodes.heartbeat import HeartbeatPublisher
 from ams_ros.nodes.latest import Latest
 from ams_ros.nodes.lifecycle import AmsNode
 from ams_ros.nodes.observation_feed import ObservationFeed
@@ -94,6 +95,7 @@ class InferenceNode(AmsNode):
         size = self.setting("queue_size")
         self._lane = WorkLane(size, f"the inference node is busy: {size} requests wait already (queue_size)")
         defer_replies(self.create_service(InferSlice, "~/infer_slice", not_called), self._accept)
+        HeartbeatPublisher(self)
         self.get_logger().info(f"policy {description.model_id}, weights {description.weights_hash[:12]}")
 
     def _reuse_options(self) -> ReuseOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.node import Node
@@ -30,7 +31,12 @@ class Latest:
         self._since = time.monotonic()
         # Replaced as one, so that a reader never sees a message with another one's time of arrival.
         self._newest: tuple[Any, float] | None = None
+        self._listeners: list[Callable[[Any], None]] = []
         node.create_subscription(kind, topic, self._keep, _LATEST_WINS)
+
+    def listen(self, listener: Callable[[Any], None]) -> None:
+        """Have `listener` called with every message, on the executor's thread; it must be quick."""
+        self._listeners.append(listener)
 
     @property
     def message(self) -> Any:
@@ -56,3 +62,5 @@ class Latest:
 
     def _keep(self, message: Any) -> None:
         self._newest = (message, time.monotonic())
+        for listener in self._listeners:
+            listener(message)

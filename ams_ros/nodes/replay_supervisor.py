@@ -19,15 +19,22 @@ from ams_ros.action import RunTask
 from ams_ros.context.records import check_identifier
 from ams_ros.errors import AmsError, ConfigurationError
 from ams_ros.msg import TaskState
+from ams_ros.nodes.controllers import Controllers, RobotLimits
 from ams_ros.nodes.conversions import guidance_of
+from ams_ros.nodes.driver_calls import DriverCalls
 from ams_ros.nodes.handoff import Handoff
+from ams_ros.nodes.heartbeat import HeartbeatPublisher
 from ams_ros.nodes.latest import Latest
 from ams_ros.nodes.lifecycle import LATCHED, AmsNode
+from ams_ros.nodes.monitor_link import MonitorLimits, MonitorLink
 from ams_ros.nodes.parameters import Setting
 from ams_ros.nodes.process import run_node
+from ams_ros.nodes.recovery_settings import RECOVERY_SETTINGS, make_recovery
 from ams_ros.nodes.ros_clock import RosClock
-from ams_ros.nodes.ros_robot import Controllers, RobotLimits, RosRobot
+from ams_ros.nodes.ros_robot import RosRobot
 from ams_ros.nodes.ros_slice_source import RosSliceSource
+from ams_ros.robot.driver import DriverProfile
+from ams_ros.robot.driver_file import load_driver
 from ams_ros.robot.profile import load_profile
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.srv import InferSlice
@@ -60,10 +67,10 @@ class ReplaySupervisor(AmsNode):
     """
 
     SETTINGS = (
-        Setting("robot", "widowx_250s", "robot profile under config/robots; names the joints"),
-        Setting("joint_states_topic", "/joint_states", "sensor_msgs/JointState of arm and gripper"),
-        Setting("arm_action", "/arm_controller/follow_joint_trajectory", "control_msgs/FollowJointTrajectory server"),
-        Setting("gripper_action", "/gripper_controller/gripper_cmd", "control_msgs/GripperCommand server"),
+        Setting("driver", "simulated_widowx", "driver file under config/drivers: the robot, its topics and actions"),
+        Setting("joint_states_topic", "", "sensor_msgs/JointState of arm and gripper; empty: as the driver file says"),
+        Setting("arm_action", "", "control_msgs/FollowJointTrajectory server; empty: as the driver file says"),
+        Setting("gripper_action", "", "control_msgs/GripperCommand server; empty: as the driver file says"),
         Setting("infer_service", "inference/infer_slice", "InferSlice service; relative to this node's namespace"),
         Setting(
             "server_wait", 5.0, "wall time for a controller or the inference node to appear or answer, s", 0.1, 600.0
@@ -75,6 +82,11 @@ class ReplaySupervisor(AmsNode):
         Setting("rest.arm", _REST.arm, "a slice that moves no arm joint by more, rad, counts as still", 1e-6, 1.0),
         Setting("rest.gripper", _REST.gripper, "the same for the finger, m", 1e-6, 0.1),
         Setting("rest.slices", _REST.slices, "so many still slices in a row end the task", 1, 1000),
+        Setting("monitor", "exception_monitor", "name of the exception monitor; relative to this node's namespace"),
+        Setting("monitor_silence", 1.0, "so long the monitor's heartbeat may be missing, wall time, s", 0.3, 60.0),
+        Setting("explain_wait", 1.0, "wall time for the monitor to say that it stopped a motion, s", 0.1, 60.0),
+        Setting("stop_wait", 10.0, "wall time for the monitor's stop to come to its end, s", 0.1, 600.0),
+        *RECOVERY_SETTINGS,
     )
 
     def __init__(self) -> None:
@@ -91,17 +103,40 @@ class ReplaySupervisor(AmsNode):
             cancel=self.setting("cancel_wait"),
             max_age=self.setting("max_age"),
         )
-        self._profile = load_profile(self.setting("robot"))
-        joints = Latest(self, JointState, self.setting("joint_states_topic"), "joint states")
-        self._controllers = Controllers(self, self.setting("arm_action"), self.setting("gripper_action"), joints)
-        self._slices = self.create_client(InferSlice, self.setting("infer_service"))
+        driver = load_driver(self.setting("driver"))
+        self._profile = load_profile(driver.robot)
         self._task_clock = RosClock(self)
+        self._robot = self._make_robot(driver)
+        self._recovery = make_recovery(self, self._robot, self._profile, driver)
+        self._slices = self.create_client(InferSlice, self.setting("infer_service"))
         self._handoff = Handoff(self)
         self._queue: queue.SimpleQueue[_Task] = queue.SimpleQueue()
         self._state = self.create_publisher(TaskState, "~/state", LATCHED)
         self._server = ActionServer(
             self, RunTask, "~/run_task", self._execute, cancel_callback=self._cancel, result_timeout=_RESULT_TIMEOUT
         )
+        HeartbeatPublisher(self)
+
+    def _make_robot(self, driver: DriverProfile) -> RosRobot:
+        topic = self.setting("joint_states_topic") or driver.joint_states.topic
+        gripper_action = self.setting("gripper_action") or driver.gripper_action
+        if not gripper_action:
+            raise ConfigurationError("gripper_action", "", f"a name, as driver {driver.name} has none")
+        controllers = Controllers(
+            self,
+            self.setting("arm_action") or driver.arm_action,
+            gripper_action,
+            Latest(self, JointState, topic, "joint states"),
+            DriverCalls(self, driver),
+        )
+        limits = MonitorLimits(
+            appear=self.setting("server_wait"),
+            explain=self.setting("explain_wait"),
+            stop=self.setting("stop_wait"),
+            silence=self.setting("monitor_silence"),
+        )
+        monitor = MonitorLink(self, self.setting("monitor"), self._profile.joint_names, limits)
+        return RosRobot(controllers, monitor, self._profile, self._limits, self._task_clock)
 
     def _activate(self) -> None:
         self.start_thread("task", self._work)
@@ -175,21 +210,36 @@ class ReplaySupervisor(AmsNode):
             self._handoff.resolve(task.future, result)
 
     def _run(self, task: _Task) -> TaskResult:
-        arm, gripper = self._profile.joint_names, self._profile.gripper.joint
         source = RosSliceSource(
-            self._slices, arm, self.setting("server_wait"), self.setting("infer_timeout"), task.stop
+            self._slices,
+            self._profile.joint_names,
+            self.setting("server_wait"),
+            self.setting("infer_timeout"),
+            task.stop,
         )
-        robot = RosRobot(self._controllers, arm, gripper, self._limits, self._task_clock)
         loop = TaskLoop(
-            source, robot, self._task_clock, self._rest, lambda progress: self._tell_progress(task, progress)
+            source,
+            self._robot,
+            self._task_clock,
+            self._rest,
+            lambda progress: self._tell_progress(task, progress),
+            recovery=self._recovery,
         )
         self.get_logger().info(f"task {task.request.instruction!r}, at most {task.request.step_budget} steps")
-        return loop.run(task.request, task.stop)
+        try:
+            self._robot.begin_task(task.request.mode, task.stop)
+            return loop.run(task.request, task.stop)
+        except AmsError as error:  # the loop raises none
+            return TaskResult(Outcome.FAILED, str(error), 0, 0, 0, 0, 0.0, 0.0)
+        finally:
+            self._robot.end_task()
 
     def _tell_progress(self, task: _Task, progress: TaskProgress) -> None:
         phase, step, number = progress.phase.value, progress.step, progress.slice
         if progress.phase is not Phase.ENDED:
-            task.goal.publish_feedback(RunTask.Feedback(phase=phase, step=step, slice=number))
+            task.goal.publish_feedback(
+                RunTask.Feedback(phase=phase, step=step, slice=number, exceptions=progress.exceptions)
+            )
         self._state.publish(
             TaskState(
                 header=Header(stamp=self.get_clock().now().to_msg()),
@@ -198,6 +248,7 @@ class ReplaySupervisor(AmsNode):
                 phase=phase,
                 step=step,
                 slice=number,
+                exceptions=progress.exceptions,
             )
         )
 
@@ -207,16 +258,16 @@ def _request_of(wanted: RunTask.Goal) -> TaskRequest:
     if wanted.step_budget < 1:
         raise ConfigurationError("step_budget", wanted.step_budget, "an integer of at least 1")
     mode, guidance = parse_mode(wanted.mode), guidance_of(wanted.guidance)
-    if mode is not Mode.CONTEXT:
+    if mode is Mode.DIRECT:
         for key, value in (("episode", wanted.episode), ("guidance", wanted.guidance.reference)):
             if value:
-                raise ConfigurationError(key, value, f"empty in mode {mode.value}: only mode context uses the pool")
+                raise ConfigurationError(key, value, "empty in mode direct, which does not use the pool")
     if (guidance is None) != (wanted.guided_slices == 0):
         raise ConfigurationError(
             "guided_slices", wanted.guided_slices, "at least 1 with a guidance reference, 0 without one"
         )
     episode = wanted.episode
-    if mode is Mode.CONTEXT:
+    if mode is not Mode.DIRECT:
         episode = check_identifier("episode", episode) if episode else f"task-{uuid.uuid4().hex[:16]}"
     return TaskRequest(
         wanted.instruction, mode, wanted.step_budget, wanted.seed, episode, guidance, wanted.guided_slices

@@ -1,79 +1,78 @@
-"""A robot behind ROS: joint states in, trajectory and gripper goals out."""
+"""A robot behind ROS, with the exception monitor in front of it: joint states in, announced goals out."""
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
-from typing import Any
+import uuid
+from collections.abc import Callable
 
-from action_msgs.msg import GoalStatus
-from control_msgs.action import FollowJointTrajectory, GripperCommand
-from rclpy.action import ActionClient
-from rclpy.node import Node
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from control_msgs.action import GripperCommand
+from sensor_msgs.msg import JointState
 
 from ams_ros.errors import RobotError
-from ams_ros.nodes.conversions import joints_of, to_duration
+from ams_ros.exception.guard_state import LATCHED as NOTHING_MOVES
+from ams_ros.exception.plan import MotionPlan, Purpose
+from ams_ros.exception.sub_slices import cut_into_sub_slices
+from ams_ros.nodes.controllers import Controllers, RobotLimits
+from ams_ros.nodes.conversions import joints_of
 from ams_ros.nodes.goal_call import GoalCall
-from ams_ros.nodes.latest import Latest
+from ams_ros.nodes.guarded_goals import GuardedGoals
+from ams_ros.nodes.monitor_link import MonitorLink
+from ams_ros.robot.profile import RobotProfile
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.robot.stretches import Stretch, cut_into_stretches
 from ams_ros.supervision.protocols import Clock
-from ams_ros.types import ActionSlice, Execution, JointSample
+from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array, JointSample, Mode
 
 _POLL_SECONDS = 0.01
-_ERROR_NAMES = {
-    FollowJointTrajectory.Result.INVALID_GOAL: "INVALID_GOAL",
-    FollowJointTrajectory.Result.INVALID_JOINTS: "INVALID_JOINTS",
-    FollowJointTrajectory.Result.OLD_HEADER_TIMESTAMP: "OLD_HEADER_TIMESTAMP",
-    FollowJointTrajectory.Result.PATH_TOLERANCE_VIOLATED: "PATH_TOLERANCE_VIOLATED",
-    FollowJointTrajectory.Result.GOAL_TOLERANCE_VIOLATED: "GOAL_TOLERANCE_VIOLATED",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RobotLimits:
-    """How long to wait for a robot, seconds of wall time.
-
-    server: for a controller to appear, and to answer a goal. margin: beyond a trajectory's own duration, for its
-    result. cancel: for the confirmation of a stop. max_age: joint states may be silent.
-    """
-
-    server: float
-    margin: float
-    cancel: float
-    max_age: float
-
-
-class Controllers:
-    """The action clients of arm and gripper and the joint states; made once per configuration, shared by all tasks."""
-
-    def __init__(self, node: Node, arm_action: str, gripper_action: str, joints: Latest) -> None:
-        """Create the clients on `node`."""
-        self.arm = ActionClient(node, FollowJointTrajectory, arm_action)
-        self.gripper = ActionClient(node, GripperCommand, gripper_action)
-        self.arm_name = f"the arm controller {arm_action}"
-        self.gripper_name = f"the gripper controller {gripper_action}"
-        self.joints = joints
 
 
 class RosRobot:
-    """Implements robot.protocol.Robot for one task; its methods block and belong into the task's thread."""
+    """Implements robot.recoverable.RecoverableRobot, one task after the other.
+
+    Its methods block and belong into the task's thread. In mode exception every goal is announced to the monitor before
+    it is sent, and none is sent without a monitor. In the other modes nothing is announced and no monitor needed; one
+    that is there and stops the arm is heard in every mode.
+    """
 
     def __init__(
         self,
         controllers: Controllers,
-        arm_joints: tuple[str, ...],
-        gripper_joint: str,
+        monitor: MonitorLink,
+        profile: RobotProfile,
         limits: RobotLimits,
         clock: Clock,
     ) -> None:
         """clock: the robot's time, in which trajectories run."""
-        self._controllers, self._limits, self._clock = controllers, limits, clock
-        self._arm_joints = arm_joints
-        self._joint_names = (*arm_joints, gripper_joint)
+        self._controllers, self._monitor = controllers, monitor
+        self._limits, self._clock = limits, clock
+        self._goals = GuardedGoals(controllers, monitor, profile.joint_names, limits)
+        self._joint_names = (*profile.joint_names, profile.gripper.joint)
+        self._announces = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._slice = -1
         self._commanded: float | None = None
         self._gripper_goal: GoalCall | None = None
+
+    def begin_task(self, mode: Mode, stop: StopRequest) -> None:
+        """A task begins. A stop left in force that needs no person is lifted.
+
+        Raises RobotError when a person must acknowledge one first, or when mode exception finds no active monitor.
+        """
+        self._forget()
+        self._announces = mode is Mode.EXCEPTION
+        if self._announces:
+            self._monitor.require(stop)
+        self._monitor.lift_leftover(stop)
+
+    def end_task(self) -> None:
+        """The task is over; listeners hear nothing until the next one in mode exception."""
+        self._announces = False
+
+    # robot.protocol.Robot
 
     def joints(self) -> JointSample:
         """The latest arm joints and, last, the gripper joint; raises RobotError when they are silent or incomplete."""
@@ -86,11 +85,9 @@ class RosRobot:
 
     def execute(self, action_slice: ActionSlice, stop: StopRequest) -> Execution:
         """Run the slice as one goal per stretch of equal gripper target; see the protocol."""
-        for client, name in (
-            (self._controllers.arm, self._controllers.arm_name),
-            (self._controllers.gripper, self._controllers.gripper_name),
-        ):
-            self._wait_for_server(client, name, stop)
+        self._controllers.wait_for_arm(self._limits.server, stop)
+        self._controllers.wait_for_gripper(self._limits.server, stop)
+        self._slice += 1
         execution = Execution(0, False)
         try:
             execution = self._run_all(action_slice, stop)
@@ -99,63 +96,96 @@ class RosRobot:
                 self._halt_gripper()
         return execution
 
+    # robot.recoverable.RecoverableRobot
+
+    def listen(self, listener: Callable[[JointSample], None]) -> None:
+        """Have `listener` called with every joint sample of tasks in mode exception, on the executor's thread."""
+
+        def hear(message: JointState) -> None:
+            if not self._announces:
+                return
+            try:
+                sample = joints_of(message, self._joint_names)
+            except (
+                RobotError
+            ):  # `joints` tells the task the same, and a gap in the record is noticed by the next sample
+                return
+            listener(sample)
+
+        self._controllers.joints.listen(hear)
+
+    def release(self, exception: ActionException, *, recovery: bool) -> None:
+        """Lift the stop of `exception`; see the protocol."""
+        self._monitor.release(exception.number, recovery=recovery)
+
+    def follow(self, joints: Float64Array, period: float, stop: StopRequest) -> Execution:
+        """Run a recovery motion; see the protocol."""
+        self._controllers.wait_for_arm(self._limits.server, stop)
+        hindered = self._hindered(stop)
+        if hindered is not None:
+            return hindered
+        ends = cut_into_sub_slices(joints, self._measured(), period)
+        plan = MotionPlan(uuid.uuid4().hex, "", -1, 0, joints, math.nan, math.nan, period, ends, Purpose.RECOVERY)
+        return self._goals.run(plan, self._clock, stop, announced=True)
+
+    def restart(self, stop: StopRequest) -> None:
+        """Go through the driver's restart steps; once begun, `stop` does not break them off."""
+        if stop.requested:
+            raise RobotError(f"the robot was not restarted: {stop.reason}")
+        self._controllers.driver.restart()
+
+    # One slice.
+
     def _run_all(self, action_slice: ActionSlice, stop: StopRequest) -> Execution:
         steps = 0
         for stretch in cut_into_stretches(action_slice, self._commanded):
-            if stop.requested:
-                return Execution(steps, False, stop.reason)
-            part = self._run(stretch, action_slice.period, stop)
+            part = self._hindered(stop) or self._run(stretch, action_slice, steps, stop)
             steps += part.steps
             if not part.completed:
-                return Execution(steps, False, part.message)
+                return Execution(steps, False, part.message, part.exception)
         return Execution(steps, True)
 
-    def _wait_for_server(self, client: ActionClient, name: str, stop: StopRequest) -> None:
-        deadline = time.monotonic() + self._limits.server
-        while not client.server_is_ready():
-            if stop.wait(_POLL_SECONDS):
-                return
-            if time.monotonic() > deadline:
-                raise RobotError(f"{name} is not there: waited {self._limits.server} s; start the robot's driver")
+    def _hindered(self, stop: StopRequest) -> Execution | None:
+        """Why nothing can be sent now; None when it can.
 
-    def _run(self, stretch: Stretch, period: float, stop: StopRequest) -> Execution:
+        What is sent while a stop is in force is stopped too, so a stop not heard of yet is only met later.
+        """
+        if stop.requested:
+            return Execution(0, False, stop.reason)
+        absence = self._monitor.absence if self._announces else ""
+        if absence:
+            return Execution(0, False, f"nothing more is moved, as nobody watches the arm. {absence}")
+        standing = self._monitor.standing
+        if standing is None or standing.state not in NOTHING_MOVES:
+            return None
+        exception = self._monitor.wait_exception(self._monitor.told)
+        if exception is None and (standing := self._monitor.standing) is not None:
+            return Execution(0, False, standing.message) if standing.state in NOTHING_MOVES else None
+        return Execution(0, False, exception.message, exception) if exception is not None else None
+
+    def _run(self, stretch: Stretch, action_slice: ActionSlice, first_step: int, stop: StopRequest) -> Execution:
+        before = self._commanded
         if stretch.gripper is not None:
             self._command_gripper(stretch.gripper, stop)
             if stop.requested:
                 return Execution(0, False, stop.reason)
-        goal = GoalCall(self._controllers.arm, self._trajectory(stretch, period), self._controllers.arm_name)
-        if not goal.accept(self._limits.server, stop):
-            goal.cancel(self._limits.cancel)
-            return Execution(0, False, stop.reason)
-        started = self._clock.now()
-        timeout = stretch.steps * period + self._limits.margin
-        response = goal.end(timeout, stop)
-        if response is not None and response.status == GoalStatus.STATUS_SUCCEEDED:
-            return Execution(stretch.steps, True)
-        steps = max(0, min(stretch.steps, int((self._clock.now() - started) / period)))
-        if response is None:
-            goal.cancel(self._limits.cancel)
-            if stop.requested:
-                return Execution(steps, False, stop.reason)
-            raise RobotError(
-                f"{self._controllers.arm_name} gave no result within {timeout:.2f} s for a trajectory of "
-                f"{stretch.steps * period:.2f} s; it was canceled"
-            )
-        return Execution(steps, False, self._ending(response))
+        plan = MotionPlan(
+            goal=uuid.uuid4().hex,
+            context_id=action_slice.context_id,
+            slice=self._slice,
+            first_step=first_step,
+            joints=stretch.joints,
+            gripper=math.nan if self._commanded is None else self._commanded,
+            previous_gripper=math.nan if before is None else before,
+            period=action_slice.period,
+            sub_slices=cut_into_sub_slices(stretch.joints, self._measured(), action_slice.period),
+        )
+        return self._goals.run(plan, self._clock, stop, announced=self._announces)
 
-    def _ending(self, response: Any) -> str:
-        result = response.result
-        status = {GoalStatus.STATUS_CANCELED: "canceled", GoalStatus.STATUS_ABORTED: "aborted"}
-        how = status.get(response.status, f"ended with status {response.status}")
-        why = " ".join(filter(None, (_ERROR_NAMES.get(result.error_code, ""), result.error_string)))
-        return f"{self._controllers.arm_name} {how} the trajectory{': ' if why else ''}{why}"
+    def _measured(self) -> Float64Array:
+        return self.joints().position[:-1]
 
-    def _trajectory(self, stretch: Stretch, period: float) -> FollowJointTrajectory.Goal:
-        points = [
-            JointTrajectoryPoint(positions=row.tolist(), time_from_start=to_duration((index + 1) * period))
-            for index, row in enumerate(stretch.joints)
-        ]
-        return FollowJointTrajectory.Goal(trajectory=JointTrajectory(joint_names=list(self._arm_joints), points=points))
+    # The gripper.
 
     def _command_gripper(self, target: float, stop: StopRequest) -> None:
         command = GripperCommand.Goal()
