@@ -3,6 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ams_ros.types import Float64Array
+
+
+class Debounce(Protocol):
+    """What a rule asks after it compared a value with its limit."""
+
+    def critical(self, stamps: Float64Array, values: Float64Array, heard: NDArray[np.bool_]) -> float:
+        """The largest limit with which this would have counted, at least once, at a sample that was heard.
+
+        A limit of that size or more lets the series pass. stamps: (n,) s, rising. values: (n, k), one column for each
+        of what is debounced on its own; k is 1 for a single one. 0 when none was heard for long enough.
+        """
+        ...
 
 
 class Recurrence:
@@ -22,6 +40,19 @@ class Recurrence:
         self._seen[self._next] = stamp
         self._next = (self._next + 1) % len(self._seen)
         return 0.0 <= stamp - self._seen[self._next] <= self._window
+
+    def critical(self, stamps: Float64Array, values: Float64Array, heard: NDArray[np.bool_]) -> float:
+        """See `Debounce`."""
+        found, count = 0.0, len(self._seen)
+        first = np.searchsorted(stamps, stamps - self._window - _ROUNDING)
+        for column in _without_nan(values).T:
+            for last in np.flatnonzero(heard & (column > 0.0)):
+                if column[last] <= found:
+                    continue
+                near = column[first[last] : last + 1][stamps[last] - stamps[first[last] : last + 1] <= self._window]
+                if len(near) >= count:
+                    found = max(found, min(float(column[last]), float(np.partition(near, -count)[-count])))
+        return found
 
 
 class Duration:
@@ -44,6 +75,20 @@ class Duration:
             self._since = stamp
         return stamp - self._since >= self._seconds
 
+    def critical(self, stamps: Float64Array, values: Float64Array, heard: NDArray[np.bool_]) -> float:
+        """See `Debounce`."""
+        values, found, begin = _without_nan(values), 0.0, 0
+        for last in np.flatnonzero(heard):
+            end = begin
+            while end <= last and stamps[last] - stamps[end] >= self._seconds:
+                end += 1
+            if end == begin:
+                continue
+            # The least of what follows each possible beginning, which counts with the release that goes with it.
+            least = np.minimum.accumulate(values[last : begin - 1 if begin else None : -1])[::-1][: end - begin]
+            found, begin = max(found, float(np.minimum(values[begin:end], least / self._release).max())), end
+        return found
+
 
 class JointDurations:
     """A `Duration` for each joint: what passes from one joint to the next does not last in any."""
@@ -64,3 +109,16 @@ class JointDurations:
             if each.lasts(margins[joint], stamp) and (found < 0 or not margins[joint] <= margins[found]):
                 found = joint
         return found
+
+    def critical(self, stamps: Float64Array, values: Float64Array, heard: NDArray[np.bool_]) -> float:
+        """See `Debounce`."""
+        return self._durations[0].critical(stamps, values, heard)
+
+
+_ROUNDING = 1e-6
+"""s, by which a stamp found by addition may miss one found by subtraction."""
+
+
+def _without_nan(values: Float64Array) -> Float64Array:
+    """What is no number counts as above every limit."""
+    return np.where(np.isnan(values), np.inf, values)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
+from ams_ros.exception.persistence import Debounce
 from ams_ros.exception.state import RobotState
 from ams_ros.robot.driver import DriverProfile
 from ams_ros.robot.dynamics import ArmDynamics
@@ -70,6 +72,19 @@ class Rule(ABC):
         self.margin = 0.0
         """The last sample's value divided by its limit, largest over the quantities; above 1 the rule fires once its
         debounce is over. For diagnostics and plots."""
+
+    def readings(self) -> Mapping[str, Sequence[float]]:
+        """For calibration: by name of each threshold that can be learned, what the newest sample is compared with.
+
+        In the threshold's unit, before debounce, while `state.caution` is 1; one number, or one for each joint. Rules
+        that have such thresholds also have `debounce`.
+        """
+        return {}
+
+    @property
+    def debounce(self) -> Debounce | None:
+        """For calibration: what decides how often or how long a reading must be above its limit."""
+        return None
 
     def begin(self, state: RobotState) -> None:  # noqa: B027 - most rules keep nothing per plan
         """A plan came under execution (`state.plan`), or execution ended (`state.plan` is None)."""

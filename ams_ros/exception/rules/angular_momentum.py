@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,15 @@ class AngularMomentum(JointRule):
         self.limit = settings.share * greatest_swing(robot)
         """kg m^2/s."""
         self._duration = Duration(settings.duration, settings.release)
+
+    @property
+    def debounce(self) -> Duration:
+        """See `Rule`."""
+        return self._duration
+
+    def readings(self) -> Mapping[str, Sequence[float]]:
+        """See `Rule`."""
+        return {"share": (self.margin * self.settings.share,)}
 
     def reset(self) -> None:
         """The arm does not swing."""

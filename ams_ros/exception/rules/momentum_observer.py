@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,7 @@ class MomentumObserver(JointRule):
         """settings: thresholds, those per joint in the profile's order."""
         super().__init__(settings, robot)
         joints = robot.profile.joints
-        shares = for_each_joint(settings.residual, len(joints), f"rules.{self.name}.residual")
+        shares = self._shares = for_each_joint(settings.residual, len(joints), f"rules.{self.name}.residual")
         self._limits = [share * joint.effort for share, joint in zip(shares, joints, strict=True)]
         self._friction = [(joint.damping, joint.friction) for joint in joints]
         self._compensation = WrenchCompensation(robot, 0.0, 0.0)
@@ -72,6 +73,15 @@ class MomentumObserver(JointRule):
         self._margins = [0.0] * len(joints)
         self._durations = JointDurations(len(joints), settings.duration, settings.release)
         self._begun = False
+
+    @property
+    def debounce(self) -> JointDurations:
+        """See `Rule`."""
+        return self._durations
+
+    def readings(self) -> Mapping[str, Sequence[float]]:
+        """See `Rule`."""
+        return {"residual": [margin * share for margin, share in zip(self._margins, self._shares, strict=True)]}
 
     @property
     def degraded(self) -> str:

@@ -1,7 +1,9 @@
-"""Torque too big (#4): a motor works at its limit for longer than a start or a stop takes."""
+"""Torque too big (#4): a motor works at its limit, or can give no more, for longer than a start or a stop takes."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ams_ros.exception.per_joint import for_each_joint
@@ -19,6 +21,14 @@ class TorqueSettings:
     share: float | tuple[float, ...] = limit(
         0.9, "", 0.05, 2.0, "largest effort, as a share of the joint's limit", learned=True, per_joint=True
     )
+    behind: float = limit(
+        0.03, "rad", 0.001, 3.2, "error of a joint from which on an effort that stands still is all its motor can give"
+    )
+    lag: float = limit(0.1, "s", 0.0, 2.0, "by which a joint that works follows; so much of the error is none")
+    flat: float = limit(
+        0.002, "", 1e-6, 0.1, "change between two samples, as a share of the joint's limit, up to which it stands still"
+    )
+    pinned: float = limit(0.1, "s", 0.0, 10.0, "time for which it has to stand still")
     duration: float = limit(0.4, "s", 0.0, 10.0, "time above the limit that counts")
     release: float = limit(0.9, "", 0.1, 1.0, "share of the limit below which the motor is relieved")
 
@@ -28,7 +38,11 @@ class TorqueSettings:
 
 
 class Torque(JointRule):
-    """Compares the measured effort with the limits in the profile."""
+    """Compares the measured effort with the limits in the profile, and notices a motor that is limited otherwise.
+
+    A drive that is too hot, too weak or wrongly configured gives less than the profile says: its effort then stands
+    still while its joint is not where the plan has it.
+    """
 
     name = "torque"
     kind = ExceptionKind.TORQUE
@@ -40,14 +54,28 @@ class Torque(JointRule):
         """settings: thresholds, those per joint in the profile's order."""
         super().__init__(settings, robot)
         joints = robot.profile.joints
-        shares = for_each_joint(settings.share, len(joints), f"rules.{self.name}.share")
+        shares = self._shares = for_each_joint(settings.share, len(joints), f"rules.{self.name}.share")
         self._limits = [share * joint.effort for share, joint in zip(shares, joints, strict=True)]
-        self._margins = [0.0] * len(joints)
-        self._durations = JointDurations(len(joints), settings.duration, settings.release)
+        dof = len(joints)
+        self._margins, self._stuck, self._before = [0.0] * dof, [0.0] * dof, [math.nan] * dof
+        self._still = [settings.flat * joint.effort for joint in joints]
+        self._durations = JointDurations(dof, settings.duration, settings.release)
+        self._pinned = JointDurations(dof, settings.pinned, 1.0)
+
+    @property
+    def debounce(self) -> JointDurations:
+        """See `Rule`."""
+        return self._durations
+
+    def readings(self) -> Mapping[str, Sequence[float]]:
+        """See `Rule`."""
+        return {"share": [margin * share for margin, share in zip(self._margins, self._shares, strict=True)]}
 
     def reset(self) -> None:
         """No motor works too hard."""
         self._durations.clear()
+        self._pinned.clear()
+        self._before = [math.nan] * len(self._before)
         self.margin = 0.0
 
     def joints(self, state: RobotState) -> Violation | None:
@@ -57,11 +85,34 @@ class Torque(JointRule):
             self._margins[joint] = abs(efforts[joint]) / (largest * state.caution)
         self.margin = max(self._margins)
         joint = self._durations.lasting(self._margins, state.stamp)
-        if joint < 0:
-            return None
-        name, largest = self.robot.profile.joints[joint].name, self._limits[joint] * state.caution
+        if joint >= 0:
+            return self._too_big(state, joint, f"the motor of joint {self._name(joint)} works at its limit")
+        joint = self._pinned.lasting(self._errors(state, efforts), state.stamp)
+        if joint >= 0:
+            return self._too_big(state, joint, f"the motor of joint {self._name(joint)} can give no more")
+        return None
+
+    def _errors(self, state: RobotState, efforts: list[float]) -> list[float]:
+        """How far each joint whose effort stands still is from its reference, as a share of what it may be."""
+        position, reference, velocity = state.position.tolist(), state.reference.tolist(), state.velocity.tolist()
+        lag, behind = self.settings.lag, self.settings.behind * state.caution
+        for joint, still in enumerate(self._still):
+            below = state.plan is not None and self._margins[joint] <= 1.0
+            stands = below and abs(efforts[joint] - self._before[joint]) <= still
+            error = abs(reference[joint] - position[joint]) - lag * abs(velocity[joint])
+            self._stuck[joint] = error / behind if stands else 0.0
+        self._before = efforts
+        return self._stuck
+
+    def _name(self, joint: int) -> str:
+        return self.robot.profile.joints[joint].name
+
+    def _too_big(self, state: RobotState, joint: int, message: str) -> Violation:
+        name, largest = self._name(joint), self._limits[joint] * state.caution
+        error = abs(float(state.reference[joint] - state.position[joint]))
         return self.violation(
             state,
-            f"the motor of joint {name} works at its limit",
-            Evidence(f"effort.{name}", efforts[joint], largest, "N m"),
+            message,
+            Evidence(f"effort.{name}", float(state.effort[joint]), largest, "N m"),
+            Evidence(f"error.{name}", error, self.settings.behind * state.caution, "rad"),
         )

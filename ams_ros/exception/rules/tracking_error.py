@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ams_ros.exception.per_joint import for_each_joint
@@ -58,9 +59,19 @@ class TrackingError(JointRule):
         self._durations = JointDurations(dof, settings.duration, settings.release)
         self._begun = False
 
+    @property
+    def debounce(self) -> JointDurations:
+        """See `Rule`."""
+        return self._durations
+
+    def readings(self) -> Mapping[str, Sequence[float]]:
+        """See `Rule`."""
+        return {"error": [margin * largest for margin, largest in zip(self._margins, self._limits, strict=True)]}
+
     def reset(self) -> None:
         """Start afresh with the next sample."""
         self._begun, self.margin = False, 0.0
+        self._margins = [0.0] * len(self._margins)
         self._durations.clear()
 
     def joints(self, state: RobotState) -> Violation | None:

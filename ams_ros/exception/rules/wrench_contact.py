@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ams_ros.exception.persistence import Duration
@@ -50,6 +51,16 @@ class WrenchContact(WrenchRule):
         super().__init__(settings, robot)
         self._compensation = WrenchCompensation(robot, settings.smoothing, settings.payload)
         self._duration = Duration(settings.duration, settings.release)
+        self._force, self._torque = 0.0, 0.0
+
+    @property
+    def debounce(self) -> Duration:
+        """See `Rule`."""
+        return self._duration
+
+    def readings(self) -> Mapping[str, Sequence[float]]:
+        """See `Rule`."""
+        return {"force": (self._force,), "torque": (self._torque,)}
 
     @property
     def degraded(self) -> str:
@@ -60,7 +71,7 @@ class WrenchContact(WrenchRule):
         """Forget the past, but not the sensor's offset."""
         self._compensation.reset()
         self._duration.clear()
-        self.margin = 0.0
+        self.margin, self._force, self._torque = 0.0, 0.0, 0.0
 
     def wrench(self, state: RobotState) -> Violation | None:
         """Compare with the level."""
@@ -68,6 +79,7 @@ class WrenchContact(WrenchRule):
             return None
         x, y, z, u, v, w = self._compensation.external
         force, torque = math.hypot(x, y, z), math.hypot(u, v, w)
+        self._force, self._torque = force, torque
         force_limit, torque_limit = self.settings.force * state.caution, self.settings.torque * state.caution
         self.margin = max(force / force_limit, torque / torque_limit)
         if not self._duration.lasts(self.margin, state.stamp):

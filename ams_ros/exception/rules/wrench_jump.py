@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ams_ros.exception.persistence import Recurrence
@@ -72,6 +73,16 @@ class WrenchJump(WrenchRule):
         self._compensation = WrenchCompensation(robot, 0.0, settings.payload)
         self._recurrence = Recurrence(settings.samples, settings.window)
         self._past, self._stamp = [0.0] * 6, -math.inf
+        self._force, self._torque = 0.0, 0.0
+
+    @property
+    def debounce(self) -> Recurrence:
+        """See `Rule`."""
+        return self._recurrence
+
+    def readings(self) -> Mapping[str, Sequence[float]]:
+        """See `Rule`."""
+        return {"force": (self._force,), "torque": (self._torque,)}
 
     @property
     def degraded(self) -> str:
@@ -83,6 +94,7 @@ class WrenchJump(WrenchRule):
         self._compensation.reset()
         self._recurrence.clear()
         self._past, self._stamp, self.margin = [0.0] * 6, -math.inf, 0.0
+        self._force, self._torque = 0.0, 0.0
 
     def wrench(self, state: RobotState) -> Violation | None:
         """Compare with the recent past."""
@@ -91,6 +103,7 @@ class WrenchJump(WrenchRule):
             return None
         x, y, z, u, v, w = self._changes(step if math.isfinite(step) else 0.0)
         force, torque = math.hypot(x, y, z), math.hypot(u, v, w)
+        self._force, self._torque = force, torque
         force_limit, torque_limit = self.settings.force * state.caution, self.settings.torque * state.caution
         self.margin = max(force / force_limit, torque / torque_limit)
         if self.margin <= 1.0 or not self._recurrence.seen(state.stamp):

@@ -1,0 +1,1 @@
+"""Learning the thresholds of the rules from runs that went well."""
