@@ -64,6 +64,32 @@ def test_starts_and_stops_that_pass_from_joint_to_joint_are_not_too_much_torque(
     assert seen.highest > 1.0
 
 
+def test_a_motor_that_gives_no_more_though_its_joint_is_behind_is_at_a_limit_the_profile_does_not_know():
+    weak, slow, resting = (Feed(Torque(TorqueSettings(), watched())) for _ in range(3))
+    for seen in (weak, slow, resting):
+        seen.state.plan, seen.state.reference[:] = plan(np.array([PROFILE.start])), PROFILE.start + one(1, 0.2)
+    for sample in range(40):
+        weak.joints(PROFILE.start, STILL, one(1, 2.0))
+        slow.joints(PROFILE.start, STILL, one(1, 2.0 + 0.1 * sample))
+        resting.joints(PROFILE.start + one(1, 0.19), STILL, one(1, 2.0))
+    assert "shoulder can give no more" in weak.fired[0].message
+    assert [each.name for each in weak.fired[0].evidence] == ["effort.shoulder", "error.shoulder"]
+    assert not slow.fired
+    assert not resting.fired
+
+
+def test_a_weakened_joint_of_the_simulated_arm_is_torque_too_big():
+    plant = Plant(PROFILE)
+    plant.reset(SceneLayout(cubes=(), settle=0.2))
+    seen = Feed(Torque(TorqueSettings(), watched()))
+    seen.plant(plant, 0.3, PROFILE.start + 0.1)
+    assert not seen.fired
+    plant.disturbances.weaken(0.1, "shoulder")
+    seen.plant(plant, 0.8, PROFILE.start - 0.5)
+    plant.close()
+    assert "shoulder" in seen.fired[0].message
+
+
 def test_holding_the_arm_and_moving_it_takes_neither_too_much_torque_nor_swings_it_too_hard():
     plant = Plant(PROFILE)
     plant.reset(SceneLayout(cubes=(), settle=0.2))

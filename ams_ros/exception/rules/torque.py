@@ -83,13 +83,15 @@ class Torque(JointRule):
         efforts = state.effort.tolist()
         for joint, largest in enumerate(self._limits):
             self._margins[joint] = abs(efforts[joint]) / (largest * state.caution)
-        self.margin = max(self._margins)
-        joint = self._durations.lasting(self._margins, state.stamp)
-        if joint >= 0:
-            return self._too_big(state, joint, f"the motor of joint {self._name(joint)} works at its limit")
-        joint = self._pinned.lasting(self._errors(state, efforts), state.stamp)
-        if joint >= 0:
-            return self._too_big(state, joint, f"the motor of joint {self._name(joint)} can give no more")
+        stuck = self._errors(state, efforts)
+        self.margin = max(max(self._margins), max(stuck))
+        # Both are asked every time, as each keeps its own time.
+        hard = self._durations.lasting(self._margins, state.stamp)
+        spent = self._pinned.lasting(stuck, state.stamp)
+        if hard >= 0:
+            return self._too_big(state, hard, f"the motor of joint {self._name(hard)} works at its limit")
+        if spent >= 0:
+            return self._too_big(state, spent, f"the motor of joint {self._name(spent)} can give no more")
         return None
 
     def _errors(self, state: RobotState, efforts: list[float]) -> list[float]:
