@@ -84,7 +84,7 @@ class Torque(JointRule):
         for joint, largest in enumerate(self._limits):
             self._margins[joint] = abs(efforts[joint]) / (largest * state.caution)
         stuck = self._errors(state, efforts)
-        self.margin = max(max(self._margins), max(stuck))
+        self.margin = max(*self._margins, *stuck)
         # Both are asked every time, as each keeps its own time.
         hard = self._durations.lasting(self._margins, state.stamp)
         spent = self._pinned.lasting(stuck, state.stamp)
