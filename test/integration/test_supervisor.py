@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,47 +14,14 @@ from random_policy import INSTRUCTION
 from ros_probe import LATCHED, SENSOR, wait_until
 from sensor_msgs.msg import JointState
 from slow_controller import ACTION, SlowController
+from task_course import Course
 
 from ams_ros.robot.profile import load_profile
 
 pytestmark = pytest.mark.integration
 
-TASK = "/ams/replay_supervisor/run_task"
 ARM_STATUS = "/arm_controller/follow_joint_trajectory/_action/status"
 PROFILE = load_profile("widowx_250s")
-
-
-class Course:
-    """A task under way: what it told, and where it stands."""
-
-    running: ClassVar[list] = []
-
-    def __init__(self, probe, **fields):
-        self.probe = probe
-        self.feedback: list = []
-        goal = RunTask.Goal(**{"instruction": INSTRUCTION, "mode": "direct", "step_budget": 1500, "seed": 1, **fields})
-        self.handle = probe.send_goal(RunTask, TASK, goal, lambda message: self.feedback.append(message.feedback))
-        assert self.handle.accepted
-        self.running.append(self)
-
-    def wait_phase(self, phase, step=0):
-        wait_until(
-            lambda: any(each.phase == phase and each.step >= step for each in self.feedback),
-            f"the task is {phase} at step {step}",
-            30.0,
-        )
-
-    def going_on(self):
-        return self.handle.status in {GoalStatus.STATUS_ACCEPTED, GoalStatus.STATUS_EXECUTING}
-
-    def end(self, timeout=60.0):
-        response = self.probe.result(self.handle, timeout)
-        self.running.remove(self)
-        return response.status, response.result
-
-    def cancel(self):
-        self.probe.cancel(self.handle)
-        return self.end()
 
 
 @pytest.fixture(scope="module")
