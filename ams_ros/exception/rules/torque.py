@@ -26,7 +26,11 @@ class TorqueSettings:
     )
     lag: float = limit(0.1, "s", 0.0, 2.0, "by which a joint that works follows; so much of the error is none")
     flat: float = limit(
-        0.002, "", 1e-6, 0.1, "change between two samples, as a share of the joint's limit, up to which it stands still"
+        0.002,
+        "",
+        1e-6,
+        0.1,
+        "distance from where it came to a stand, as a share of the joint's limit, up to which it stands still",
     )
     pinned: float = limit(0.1, "s", 0.0, 10.0, "time for which it has to stand still")
     duration: float = limit(0.4, "s", 0.0, 10.0, "time above the limit that counts")
@@ -57,7 +61,7 @@ class Torque(JointRule):
         shares = self._shares = for_each_joint(settings.share, len(joints), f"rules.{self.name}.share")
         self._limits = [share * joint.effort for share, joint in zip(shares, joints, strict=True)]
         dof = len(joints)
-        self._margins, self._stuck, self._before = [0.0] * dof, [0.0] * dof, [math.nan] * dof
+        self._margins, self._stuck, self._stand = [0.0] * dof, [0.0] * dof, [math.nan] * dof
         self._still = [settings.flat * joint.effort for joint in joints]
         self._durations = JointDurations(dof, settings.duration, settings.release)
         self._pinned = JointDurations(dof, settings.pinned, 1.0)
@@ -67,7 +71,7 @@ class Torque(JointRule):
         """See `Rule`."""
         return self._durations
 
-    def readings(self) -> Mapping[str, Sequence[float]]:
+    def compared(self) -> Mapping[str, Sequence[float]]:
         """See `Rule`."""
         return {"share": [margin * share for margin, share in zip(self._margins, self._shares, strict=True)]}
 
@@ -75,7 +79,7 @@ class Torque(JointRule):
         """No motor works too hard."""
         self._durations.clear()
         self._pinned.clear()
-        self._before = [math.nan] * len(self._before)
+        self._stand = [math.nan] * len(self._stand)
         self.margin = 0.0
 
     def joints(self, state: RobotState) -> Violation | None:
@@ -99,11 +103,12 @@ class Torque(JointRule):
         position, reference, velocity = state.position.tolist(), state.reference.tolist(), state.velocity.tolist()
         lag, behind = self.settings.lag, self.settings.behind * state.caution
         for joint, still in enumerate(self._still):
-            below = state.plan is not None and self._margins[joint] <= 1.0
-            stands = below and abs(efforts[joint] - self._before[joint]) <= still
+            stands = abs(efforts[joint] - self._stand[joint]) <= still
+            if not stands:
+                self._stand[joint] = efforts[joint]
             error = abs(reference[joint] - position[joint]) - lag * abs(velocity[joint])
-            self._stuck[joint] = error / behind if stands else 0.0
-        self._before = efforts
+            below = state.plan is not None and self._margins[joint] <= 1.0
+            self._stuck[joint] = error / behind if stands and below else 0.0
         return self._stuck
 
     def _name(self, joint: int) -> str:
