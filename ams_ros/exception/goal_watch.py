@@ -11,6 +11,9 @@ from ams_ros.exception.plan import MotionPlan, Purpose
 EXPECTED_SECONDS = 5.0
 """s; a goal announced longer ago than this and not seen since was not sent, or was refused."""
 
+SAME_MOMENT = 1.0
+"""s; a goal's stamp further than this from the newest sample's was taken from another clock."""
+
 _REMEMBERED = 256
 """So many announced and condemned goals are remembered, far more than a controller keeps results of."""
 
@@ -109,6 +112,13 @@ class GoalWatch:
             return False
         plan = self._plans.get(goal)
         return not recoveries_only or (plan is not None and plan.purpose is Purpose.RECOVERY)
+
+
+def start_of_goal(accepted: float, sampled: float) -> float:
+    """When a goal began, s on the robot's clock: as its controller says, unless that is another clock's time."""
+    if abs(accepted - sampled) <= SAME_MOMENT:
+        return accepted
+    return sampled if math.isfinite(sampled) else 0.0
 
 
 def _acceptance(news: GoalNews) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ams_ros.exception.detector import Detector, RuleFailure
-from ams_ros.exception.goal_watch import GoalNews, GoalWatch
+from ams_ros.exception.goal_watch import GoalNews, GoalWatch, start_of_goal
 from ams_ros.exception.guard_state import LATCHED, GuardState, what_next
 from ams_ros.exception.plan import MotionPlan, Purpose
 from ams_ros.exception.rule import Violation
@@ -24,9 +23,6 @@ __all__ = ["ExceptionGuard", "GoalNews", "GuardState"]
 
 RETRY_SECONDS = 1.0
 """s after a run that could not prove the stop, until the next one, while something may still move the arm."""
-
-SAME_MOMENT = 1.0
-"""s; a goal's stamp further than this from the newest sample's was taken from another clock."""
 
 
 class ExceptionGuard:
@@ -377,7 +373,7 @@ class ExceptionGuard:
                 violation = self._detector.end(state.stamp)
             if newest is not None:
                 self._set_caution()
-                self._detector.begin(self._goals.plan(goal), _start(newest.stamp, state.stamp))
+                self._detector.begin(self._goals.plan(goal), start_of_goal(newest.stamp, state.stamp))
         except Exception as error:
             self._fail(error, now)
         if violation is not None and self.state not in LATCHED:
@@ -388,10 +384,3 @@ class ExceptionGuard:
         recovery = plan is not None and plan.purpose is Purpose.RECOVERY
         careful = recovery or self.state is GuardState.RECOVERING
         self._detector.set_caution(self._caution if careful else 1.0)
-
-
-def _start(accepted: float, sampled: float) -> float:
-    """When a goal began, s on the robot's clock: as its controller says, unless that is another clock's time."""
-    if abs(accepted - sampled) <= SAME_MOMENT:
-        return accepted
-    return sampled if math.isfinite(sampled) else 0.0

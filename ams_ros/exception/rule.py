@@ -73,7 +73,7 @@ class Rule(ABC):
         """The last sample's value divided by its limit, largest over the quantities; above 1 the rule fires once its
         debounce is over. For diagnostics and plots."""
 
-    def readings(self) -> Mapping[str, Sequence[float]]:
+    def compared(self) -> Mapping[str, Sequence[float]]:
         """For calibration: by name of each threshold that can be learned, what the newest sample is compared with.
 
         In the threshold's unit, before debounce, while `state.caution` is 1; one number, or one for each joint. Rules

@@ -40,13 +40,13 @@ class Replay:
         detector = Detector(robot, self._rules)
         self.off = detector.off
         """What this robot cannot be asked, and why."""
-        self.learnable = tuple((rule.name, name) for rule in detector.rules for name in rule.readings())
+        self.learnable = tuple((rule.name, name) for rule in detector.rules for name in rule.compared())
         """Rule and name of every threshold that can be learned for this robot."""
 
     def score(self, run: Run) -> RunScore:
         """Play a run. Raises ConfigurationError for one that is not of this robot or whose clock was set back."""
         detector = Detector(self._robot, self._rules)
-        traces = [_Trace(rule) for rule in detector.rules if rule.readings()]
+        traces = [_Trace(rule) for rule in detector.rules if rule.compared()]
         alarms: set[str] = set()
         for event in run.events:
             try:
@@ -89,7 +89,7 @@ class _Trace:
 
     def __init__(self, rule: Rule) -> None:
         self._rule, self._wrench = rule, isinstance(rule, WrenchRule)
-        self._width = {name: len(values) for name, values in rule.readings().items()}
+        self._width = {name: len(values) for name, values in rule.compared().items()}
         self._values = {name: array("d") for name in self._width}
         self._stamps, self._heard = array("d"), bytearray()
 
@@ -100,7 +100,7 @@ class _Trace:
             return
         self._stamps.append(state.stamp)
         self._heard.append(state.executing or detector.moving)
-        for name, values in self._rule.readings().items():
+        for name, values in self._rule.compared().items():
             self._values[name].extend(values)
 
     def critical(self, run: str) -> dict[tuple[str, str], float]:

@@ -57,7 +57,7 @@ class AngularMomentum(JointRule):
         """See `Rule`."""
         return self._duration
 
-    def readings(self) -> Mapping[str, Sequence[float]]:
+    def compared(self) -> Mapping[str, Sequence[float]]:
         """See `Rule`."""
         return {"share": (self.margin * self.settings.share,)}
 

@@ -79,7 +79,7 @@ class MomentumObserver(JointRule):
         """See `Rule`."""
         return self._durations
 
-    def readings(self) -> Mapping[str, Sequence[float]]:
+    def compared(self) -> Mapping[str, Sequence[float]]:
         """See `Rule`."""
         return {"residual": [margin * share for margin, share in zip(self._margins, self._shares, strict=True)]}
 

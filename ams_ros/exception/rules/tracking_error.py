@@ -64,7 +64,7 @@ class TrackingError(JointRule):
         """See `Rule`."""
         return self._durations
 
-    def readings(self) -> Mapping[str, Sequence[float]]:
+    def compared(self) -> Mapping[str, Sequence[float]]:
         """See `Rule`."""
         return {"error": [margin * largest for margin, largest in zip(self._margins, self._limits, strict=True)]}
 

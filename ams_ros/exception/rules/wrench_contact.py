@@ -58,7 +58,7 @@ class WrenchContact(WrenchRule):
         """See `Rule`."""
         return self._duration
 
-    def readings(self) -> Mapping[str, Sequence[float]]:
+    def compared(self) -> Mapping[str, Sequence[float]]:
         """See `Rule`."""
         return {"force": (self._force,), "torque": (self._torque,)}
 

@@ -80,7 +80,7 @@ class WrenchJump(WrenchRule):
         """See `Rule`."""
         return self._recurrence
 
-    def readings(self) -> Mapping[str, Sequence[float]]:
+    def compared(self) -> Mapping[str, Sequence[float]]:
         """See `Rule`."""
         return {"force": (self._force,), "torque": (self._torque,)}
 
