@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ams_ros.cli.bench_failures import bench_failures
 from ams_ros.cli.bench_pool import bench_pool
 from ams_ros.cli.bench_reuse import bench_reuse
 from ams_ros.cli.output import console, writable_file, write_figures
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what the parts of the suite cost here.")
 
+bench.command("failures")(bench_failures)
 bench.command("pool")(bench_pool)
 bench.command("reuse")(bench_reuse)
 
