@@ -57,11 +57,9 @@ def test_every_threshold_of_every_rule_is_a_parameter_with_a_description_and_a_r
         assert node.describe_parameter(f"rules.{rule}.enabled").description
         for each in thresholds(setting.thresholds):
             described = node.describe_parameter(f"rules.{rule}.{each.name}")
-            ranged = (
-                described.floating_point_range or described.integer_range or "each" in described.additional_constraints
-            )
             assert described.description
-            assert ranged or isinstance(each.default, bool)
+            ranges = (described.floating_point_range, described.integer_range)
+            assert any(ranges) or "each" in described.additional_constraints or isinstance(each.default, bool)
 
 
 def test_a_value_given_at_the_start_overrides_the_files_and_does_so_again_after_a_cleanup(make):

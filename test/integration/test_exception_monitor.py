@@ -62,9 +62,8 @@ class Bench:
 
     def announce(self, seconds: float = 1.5, purpose: str = "task") -> uuid.UUID:
         """The plan of the next goal to be sent, in 15 steps."""
-        identifier, begin = uuid.uuid4(), self.joints.all[-1].position[0]
-        rows = np.tile(PROFILE.start, (15, 1))
-        rows[:, 0] = np.linspace(begin, self.far_side(), 16)[1:]
+        identifier = uuid.uuid4()
+        rows = np.linspace(self.joints.all[-1].position[:6], [self.far_side(), *PROFILE.start[1:]], 16)[1:]
         plan = MotionPlan(goal=identifier.hex, purpose=purpose, context_id="c7", slice=3, first_step=0)
         plan.joint_names, plan.positions = list(PROFILE.joint_names), rows.ravel().tolist()
         plan.gripper = plan.previous_gripper = float("nan")
@@ -210,6 +209,17 @@ def test_joint_states_that_fall_silent_stop_the_arm_though_no_message_arrives_an
     assert "acknowledge" in bench.release(told.number).message
     bench.inject("none")
     assert bench.probe.change(ROBOT, "activate")
+
+
+@pytest.mark.parametrize(("target", "stage"), [("", "hold"), ("goals", "driver_stop")])
+def test_where_a_cancel_is_refused_the_next_rung_that_is_not_stops_the_arm_e7(bench, target, stage):
+    seen = len(bench.exceptions.all)
+    bench.send(3.0)
+    bench.wait_moving()
+    bench.inject("refuse_cancel", duration=60.0, target=target)
+    bench.inject("push", duration=0.1, magnitude=40.0, target="hand")
+    told = bench.next_exception(seen)
+    assert (told.stage, told.stopped) == (stage, True)
 
 
 def test_in_shadow_mode_the_exception_is_told_and_the_goal_runs_on(bench):
