@@ -12,6 +12,7 @@ from ams_ros.cli.doctor import doctor
 from ams_ros.cli.evaluate import evaluate
 from ams_ros.cli.output import print_error
 from ams_ros.cli.pool import pool
+from ams_ros.cli.rules import rules
 from ams_ros.cli.run import run
 from ams_ros.cli.train import train
 from ams_ros.cli.up import up
@@ -25,7 +26,7 @@ app = typer.Typer(
     help="Action management for robots that run vision-language-action policies.\n\n"
     "Exit codes: 0 it worked, 1 it failed, 2 it was asked for something that cannot be.",
 )
-for verb in (up, run, demo, train, evaluate, doctor):
+for verb in (up, run, demo, train, evaluate, rules, doctor):
     app.command()(verb)
 app.add_typer(pool)
 app.add_typer(bench)

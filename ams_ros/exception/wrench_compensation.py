@@ -10,6 +10,9 @@ from ams_ros.exception.state import RobotState
 TARE_SAMPLES = 10
 """Samples in a row, the arm at rest, whose mean is the sensor's offset."""
 
+NOT_TARED = "the sensor has no offset yet: the arm has not been at rest"
+"""What every compensation says that has just begun."""
+
 WRIST_FRAME = "wrist_ft_link"
 """The frame in which the weight behind the sensor is known: the last link's, at the last joint."""
 
@@ -63,7 +66,7 @@ class WrenchCompensation:
         """What is not compensated and why; empty when all is."""
         if not (self._robot.driver.physical_inertia and self._placed):
             return "the weight of the gripper is not known: its change with the pose counts as force"
-        return "" if self.tared else "the sensor has no offset yet: the arm has not been at rest"
+        return "" if self.tared else NOT_TARED
 
     def update(self, state: RobotState) -> bool:
         """Take a wrench sample; whether `external` holds what it says."""

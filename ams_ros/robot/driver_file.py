@@ -36,11 +36,19 @@ def load_driver(name: str) -> DriverProfile:
 
     The profile of the arm it names is not read, and need not exist.
     """
-    folder = share_directory() / "config" / "drivers"
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    known = driver_names()
     if name not in known:
         raise ConfigurationError("driver", name, ", ".join(known))
-    return read_driver(folder / f"{name}.yaml")
+    return read_driver(_folder() / f"{name}.yaml")
+
+
+def driver_names() -> tuple[str, ...]:
+    """The drivers there are files for."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.yaml")))
+
+
+def _folder() -> Path:
+    return share_directory() / "config" / "drivers"
 
 
 def read_driver(path: Path) -> DriverProfile:

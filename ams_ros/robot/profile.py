@@ -134,11 +134,19 @@ class RobotProfile:
 
 def load_profile(name: str) -> RobotProfile:
     """Read config/robots/<name>.yaml. Raises ConfigurationError naming the key that is missing or wrong."""
-    folder = share_directory() / "config" / "robots"
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    known = profile_names()
     if name not in known:
         raise ConfigurationError("robot", name, ", ".join(known))
-    return read_profile(folder / f"{name}.yaml")
+    return read_profile(_folder() / f"{name}.yaml")
+
+
+def profile_names() -> tuple[str, ...]:
+    """The profiles there are."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.yaml")))
+
+
+def _folder() -> Path:
+    return share_directory() / "config" / "robots"
 
 
 def read_profile(path: Path) -> RobotProfile:
