@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ams_ros.cli.bench_failures import bench_failures
+from ams_ros.cli.bench_faults import bench_faults
 from ams_ros.cli.bench_pool import bench_pool
 from ams_ros.cli.bench_reuse import bench_reuse
 from ams_ros.cli.output import console, writable_file, write_figures
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what the parts of the suite cost here.")
 
 bench.command("failures")(bench_failures)
+bench.command("faults")(bench_faults)
 bench.command("pool")(bench_pool)
 bench.command("reuse")(bench_reuse)
 

@@ -131,3 +131,14 @@ class Disturbances:
             self._box in pair and np.isin(pair, self._arm_shapes).any()
             for pair in self._data.contact.geom[: self._data.ncon]
         )
+
+    def contact_force(self) -> Float64Array:
+        """(3,) N in base_link, what all that touches the arm exerts on it together; a mere grip cancels out."""
+        total, one = np.zeros(3), np.zeros(6)
+        pairs = np.isin(self._data.contact.geom[: self._data.ncon], self._arm_shapes)
+        for index in np.flatnonzero(pairs[:, 0] != pairs[:, 1]):
+            mujoco.mj_contactForce(self._model, self._data, index, one)
+            force = self._data.contact.frame[index].reshape(3, 3).T @ one[:3]
+            # MuJoCo tells what the first of the two exerts on the second.
+            total += -force if pairs[index, 0] else force
+        return total

@@ -1,0 +1,1 @@
+"""Injected faults and clean work under the exception guard: what is seen, stopped, survived, and raised for nothing."""
