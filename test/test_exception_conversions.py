@@ -73,6 +73,11 @@ def test_an_exception_survives_the_way_through_its_message():
     assert exception_of(exception_message(exception)) == exception
 
 
+def test_an_exception_that_came_before_the_first_sample_can_be_told():
+    exception = ActionException(1, -math.inf, ExceptionKind.CONDITION, Severity.SERIOUS, "node_death", "it ended")
+    assert exception_of(exception_message(exception)).stamp == 0.0
+
+
 def test_a_plan_survives_the_way_through_its_message():
     plan = a_plan(purpose=Purpose.RECOVERY)
     back = plan_of(plan_message(plan, JOINTS, Time()), JOINTS)

@@ -56,7 +56,8 @@ def goal_message(goal: str) -> UUID:
 def exception_message(exception: ActionException) -> ActionExceptionMessage:
     """An exception as a message."""
     return ActionExceptionMessage(
-        header=Header(stamp=to_time(exception.stamp)),
+        # Before the first sample there is no stamp; a reason to stop may come from elsewhere all the same.
+        header=Header(stamp=to_time(exception.stamp if np.isfinite(exception.stamp) else 0.0)),
         kind=exception.kind.value,
         severity=exception.severity.value,
         stage=exception.stage.value,
