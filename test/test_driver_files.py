@@ -59,7 +59,21 @@ def test_the_interbotix_ladder_ends_with_its_controller_deactivated_and_never_dr
     ]
     assert not driver.effort
     assert driver.wrench is None
+
+
+def test_after_a_collision_the_interbotix_controller_is_restarted_and_no_servo_loses_torque() -> None:
+    """E5."""
+    service = "/wx250s/controller_manager/switch_controller"
+    assert [step.call for step in load_driver("interbotix_wx250s").restart] == [
+        ServiceCall(service, ServiceKind.SWITCH_CONTROLLER, "deactivate", ("arm_controller",)),
+        ServiceCall(service, ServiceKind.SWITCH_CONTROLLER, "activate", ("arm_controller",)),
+    ]
+
+
+def test_a_jaka_is_restarted_by_a_person_as_nothing_offers_it_as_a_service() -> None:
+    driver = load_driver("jaka_s5")
     assert driver.restart == ()
+    assert "JAKA App" in driver.by_hand
 
 
 def test_an_unknown_driver_is_refused_with_the_names_there_are() -> None:
