@@ -174,7 +174,7 @@ class ExceptionMonitor(AmsNode):
     def fail(self, reason: str) -> None:
         """Take the node to error; but first the arm is stopped, as from now on nobody watches it."""
         if self._watching and not self._guard.shadow:
-            self.executor.create_task(self._actuator.cancel_all)
+            self.executor.create_task(self._actuator.stop_unseen)
         super().fail(reason)
 
     # What arrives, on the executor's thread: first the guard, then everything else.

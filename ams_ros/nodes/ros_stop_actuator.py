@@ -59,6 +59,7 @@ class RosStopActuator:
         goal that could still be canceled.
         """
         self._answered, self._running = answered, running
+        self._steps = driver.stop
         self._newest: dict[StopStage, int] = {}
         self._own_goals: deque[str] = deque(maxlen=_OWN_GOALS)
         action = f"{driver.arm_action}/_action"
@@ -102,6 +103,19 @@ class RosStopActuator:
         assert step.call is not None
         known = step.call
         self._send(step.stage, client, request, lambda response: answer_of(known, response))
+
+    def stop_unseen(self) -> None:
+        """The first rung that needs no position, for when nobody can follow the ladder any more.
+
+        Not simply a cancel: a driver whose ladder has none must never be sent one.
+        """
+        step = next((each for each in self._steps if each.stage is not StopStage.HOLD), None)
+        if step is None:
+            return
+        if step.stage is StopStage.CANCEL:
+            self.cancel_all()
+        else:
+            self.call(step)
 
     def _send(self, stage: StopStage, client: Client, request: Any, meaning: Callable[[Any], tuple[bool, str]]) -> None:
         future = client.call_async(request)
