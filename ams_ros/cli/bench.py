@@ -13,6 +13,7 @@ import typer
 from ams_ros.cli.bench_failures import bench_failures
 from ams_ros.cli.bench_faults import bench_faults
 from ams_ros.cli.bench_pool import bench_pool
+from ams_ros.cli.bench_reaction import bench_reaction
 from ams_ros.cli.bench_reuse import bench_reuse
 from ams_ros.cli.output import console, writable_file, write_figures
 from ams_ros.errors import ConfigurationError
@@ -26,6 +27,7 @@ bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what the p
 bench.command("failures")(bench_failures)
 bench.command("faults")(bench_faults)
 bench.command("pool")(bench_pool)
+bench.command("reaction")(bench_reaction)
 bench.command("reuse")(bench_reuse)
 
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.")]
