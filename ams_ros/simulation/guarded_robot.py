@@ -76,7 +76,7 @@ class GuardedRobot(SimulatedRobot):
         self._actuator = ControllerStopActuator(
             self._loop, sample if options.latency is None else options.latency, self._answered
         )
-        self._detector = Detector(self._watched, self._rules)
+        self._detector = self._make_detector()
         self.guard = ExceptionGuard(
             self._detector,
             self._watched.driver,
@@ -92,6 +92,10 @@ class GuardedRobot(SimulatedRobot):
         self._live: tuple[int, GoalNews] | None = None
         self._slice = -1
         self._since_sample = 0
+
+    def _make_detector(self) -> Detector:
+        """The one of the next guard; for those who want to see what it sees."""
+        return Detector(self._watched, self._rules)
 
     def reset(self, layout: SceneLayout) -> None:
         """Build the scene, with a guard that knows of nothing yet, and let the arm rest for `settle` s."""
