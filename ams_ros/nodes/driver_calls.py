@@ -10,7 +10,7 @@ from ams_ros.errors import RobotError
 from ams_ros.nodes.goal_call import cancel, wait_for
 from ams_ros.nodes.lifecycle import AmsNode
 from ams_ros.nodes.service_requests import answer_of, service_request, service_type
-from ams_ros.robot.driver import DriverProfile, ServiceCall
+from ams_ros.robot.driver import DriverProfile, RestCriterion, ServiceCall
 from ams_ros.types import StopStage
 
 
@@ -27,6 +27,11 @@ class DriverCalls:
             calls.append(self._stop)
         self._clients = {call: node.create_client(service_type(call), call.service) for call in calls}
         self._requests = {call: service_request(call) for call in calls}
+
+    @property
+    def rest(self) -> RestCriterion:
+        """When the arm counts as standing still."""
+        return self._driver.rest
 
     def halt(self, goal: ClientGoalHandle) -> None:
         """Ask for the end of a goal: by a cancel where the stop ladder has that rung, else by the driver's own stop."""

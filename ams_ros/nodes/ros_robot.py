@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 
+import numpy as np
 from control_msgs.action import GripperCommand
 from sensor_msgs.msg import JointState
 
@@ -26,6 +27,8 @@ from ams_ros.supervision.protocols import Clock
 from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array, JointSample, Mode
 
 _POLL_SECONDS = 0.01
+_STILL_SECONDS = 0.2
+"""So long no joint must have moved for the arm to count as still; a monitor has noticed it by then."""
 
 
 class RosRobot:
@@ -130,9 +133,26 @@ class RosRobot:
 
     def restart(self, stop: StopRequest) -> None:
         """Go through the driver's restart steps; once begun, `stop` does not break them off."""
-        if stop.requested:
-            raise RobotError(f"the robot was not restarted: {stop.reason}")
+        # A driver falls silent while it restarts, and a moving arm that falls silent is a crash to the monitor.
+        self._wait_still(stop)
         self._controllers.driver.restart()
+
+    def _wait_still(self, stop: StopRequest) -> None:
+        rest = self._controllers.driver.rest
+        deadline = time.monotonic() + rest.deadline + _STILL_SECONDS
+        last = self.joints()
+        still_since = last.stamp
+        while last.stamp - still_since < _STILL_SECONDS:
+            if stop.wait(_POLL_SECONDS):
+                raise RobotError(f"the robot was not restarted: {stop.reason}")
+            if time.monotonic() > deadline:
+                raise RobotError(
+                    f"the robot was not restarted, as it does not come to rest below {rest.velocity} rad/s"
+                )
+            sample = self.joints()
+            if _speed(last, sample) > rest.velocity:
+                still_since = sample.stamp
+            last = sample
 
     # One slice.
 
@@ -199,3 +219,12 @@ class RosRobot:
         if self._gripper_goal is not None:
             self._gripper_goal.cancel(self._limits.cancel)
         self._gripper_goal, self._commanded = None, None
+
+
+def _speed(last: JointSample, sample: JointSample) -> float:
+    """Of the fastest arm joint, rad/s: measured, or by the change since the last sample; 0 for the same sample."""
+    if sample.stamp == last.stamp:
+        return 0.0
+    if sample.velocity is not None:
+        return float(np.abs(sample.velocity[:-1]).max())
+    return float(np.abs(sample.position - last.position)[:-1].max() / abs(sample.stamp - last.stamp))
