@@ -242,6 +242,19 @@ def test_a_plan_out_of_limits_or_too_fast_is_stopped_before_it_got_anywhere(rows
     assert not arm.stand()
 
 
+def test_a_step_faster_than_the_arm_is_harmless_while_the_plan_leaves_time_to_catch_up():
+    detector, arm = make("unreachable_target")
+    arm.stand(2)
+    once = PROFILE.start + one_joint(WAIST, 0.25) * np.array([[0.0], [1.0], [1.0], [1.0]])
+    detector.begin(plan(once), arm.now)
+    assert not arm.stand()
+    assert 0.4 < detector.margins()["unreachable_target"] < 0.6
+    detector.end(arm.now)
+    again = PROFILE.start + one_joint(WAIST, 0.25) * np.arange(1, 5)[:, None]
+    detector.begin(plan(again), arm.now)
+    assert "step 3 needs waist" in arm.stand()[0].message
+
+
 def test_a_plan_may_lead_an_arm_back_from_beyond_its_limit():
     beyond = PROFILE.start.copy()
     beyond[WRIST] = PROFILE.joints[WRIST].upper + 0.1
