@@ -1,17 +1,27 @@
 """The documentation keeps up with the code."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
+import yaml
 
+from ams_ros.cli.main import app
+from ams_ros.cli.rules_markdown import tables
+from ams_ros.exception.conditions.condition_file import outcomes_file, parse_conditions
 from ams_ros.nodes.context_pool import ContextPoolNode
 from ams_ros.nodes.exception_monitor import ExceptionMonitor
 from ams_ros.nodes.inference import InferenceNode
 from ams_ros.nodes.replay_supervisor import ReplaySupervisor
 from ams_ros.nodes.simulated_robot import SimulatedRobotNode
+from ams_ros.robot.driver_file import load_driver
+from ams_ros.robot.profile import load_profile
+from ams_ros.robot.section import Section
 
 ROOT = Path(__file__).resolve().parent.parent
+EXCEPTIONS = (ROOT / "docs" / "exceptions.md").read_text()
 SECTIONS = re.split(r"^## ", (ROOT / "docs" / "nodes.md").read_text(), flags=re.MULTILINE)[1:]
 
 
@@ -49,6 +59,39 @@ def test_every_file_the_documentation_links_to_exists():
         if not (page.parent / link).exists()
     ]
     assert not broken
+
+
+@pytest.mark.parametrize("about", list(tables()))
+def test_the_tables_about_exceptions_are_those_of_ams_rules_markdown(about):
+    assert tables()[about] in EXCEPTIONS
+
+
+def test_every_outcome_that_ships_is_told_with_its_quantity():
+    for outcome in yaml.safe_load(outcomes_file().read_text())["conditions"]:
+        (row,) = (line for line in EXCEPTIONS.splitlines() if line.startswith(f"| `{outcome['name']}` "))
+        assert f"`{outcome['quantity']}` {outcome['comparison']}" in row
+
+
+def test_the_example_of_own_conditions_is_accepted():
+    (example,) = re.findall(r"^```yaml\n(conditions:.*?)^```", EXCEPTIONS, flags=re.MULTILINE | re.DOTALL)
+    driver = load_driver("simulated_widowx")
+    found = parse_conditions(Section(yaml.safe_load(example), "example"), load_profile(driver.robot))
+    assert [each.name for each in found] == ["above_the_table", "gentle_closing"]
+
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_the_documentation_exists_with_its_options(page):
+    group = typer.main.get_command(app)
+    for line in re.findall(r"^(?:    )?(?:\./run )?(ams [a-z].*)$", page.read_text(), flags=re.MULTILINE):
+        words, command = shlex.split(line, comments=True)[1:], group
+        while getattr(command, "commands", None) and words:
+            assert words[0] in command.commands, line
+            command, words = command.commands[words[0]], words[1:]
+        known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, line
 
 
 def test_the_readme_names_the_two_commands():

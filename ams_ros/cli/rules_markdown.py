@@ -11,6 +11,7 @@ from ams_ros.exception.rule_set import RULES
 from ams_ros.exception.rule_table import LOOKS_AT, Standing, sensor_standings, standings
 from ams_ros.exception.settings import limit_of, thresholds
 from ams_ros.exception.threshold_file import load_rule_settings
+from ams_ros.robot.driver import ServiceCall
 from ams_ros.robot.driver_file import driver_names, load_driver
 from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import RobotProfile, load_profile, profile_names
@@ -22,6 +23,7 @@ def tables() -> dict[str, str]:
         "rules": _rules(),
         "thresholds": _thresholds(),
         "drivers": _drivers(),
+        "stops": _stops(),
         "quantities": _quantities(load_profile("widowx_250s")),
     }
 
@@ -80,6 +82,23 @@ def _mark(standing: Standing | None) -> str:
     if standing is None or (standing.runs and not standing.reason):
         return "on"
     return f"on, {standing.reason}" if standing.runs else f"off: {standing.reason.partition(', which')[0]}"
+
+
+def _stops() -> str:
+    rows = []
+    for driver in map(load_driver, driver_names()):
+        rest = f"{driver.rest.velocity:g} rad/s in {driver.rest.samples} samples, within {driver.rest.deadline:g} s"
+        rungs = "; ".join(f"{step.stage.value} {step.deadline:g} s{_called(step.call)}" for step in driver.stop)
+        restart = ", then ".join(_called(step.call).strip(" ()") for step in driver.restart) or "a person"
+        rows.append((f"`{driver.name}`", rungs, rest, restart))
+    return _table(("driver", "rungs, each with its deadline", "at rest", "restart"), rows)
+
+
+def _called(call: ServiceCall | None) -> str:
+    if call is None:
+        return ""
+    argument = " ".join(filter(None, (call.argument, *call.controllers)))
+    return f" (`{call.service}`{f' {argument}' if argument else ''})"
 
 
 def _quantities(profile: RobotProfile) -> str:
