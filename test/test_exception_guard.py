@@ -311,6 +311,23 @@ def test_what_stands_while_the_arm_is_at_rest_is_a_concern_and_stops_the_next_go
     assert "went live while" in arm.guard.exception.message
 
 
+def test_a_stop_is_not_released_before_a_sensor_that_went_silent_is_back() -> None:
+    arm, _ = moving()
+    arm.step(10)
+    arm.muted = True
+    arm.step(30)
+    arm.muted = False
+    arm.settle()
+    assert arm.guard.state is GuardState.STOPPED
+    arm.muted = True
+    arm.step(40)
+    for recovery in (True, False):
+        assert "silence" in str(arm.guard.release(1, recovery, arm.now))
+    arm.muted = False
+    arm.step()
+    assert arm.guard.release(1, True, arm.now) is None
+
+
 def test_a_concern_ends_when_its_cause_does() -> None:
     arm = Arm()
     arm.step(10)

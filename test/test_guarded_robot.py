@@ -248,3 +248,24 @@ def test_each_reset_begins_with_a_guard_that_knows_of_nothing(guarded):
     robot.reset(SCENE)
     assert (robot.exceptions, robot.guard.state) == ([], GuardState.WATCHING)
     assert run(robot).completed
+
+
+def test_a_release_waits_until_a_silent_sensor_is_back(guarded):
+    robot = guarded()
+    robot.inject(Fault("drop_wrench", onset=0.2, duration=2.0))
+    began = robot.plant.time
+    exception = run(robot).exception
+    robot.release(exception, recovery=True)
+    assert robot.plant.time - began == pytest.approx(2.2, abs=0.05)
+    robot.release(exception, recovery=False)
+    assert run(robot, -0.3).completed
+    assert len(robot.exceptions) == 1
+
+
+def test_a_sensor_that_stays_silent_keeps_the_stop_in_force(guarded):
+    robot = guarded()
+    robot.inject(Fault("drop_wrench", onset=0.2))
+    exception = run(robot).exception
+    with pytest.raises(RobotError, match="no new wrenches"):
+        robot.release(exception, recovery=True)
+    assert robot.guard.state is GuardState.STOPPED

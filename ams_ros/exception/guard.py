@@ -182,7 +182,10 @@ class ExceptionGuard:
         return True
 
     def release(self, number: int, recovery: bool, now: float) -> str | None:
-        """Lift the stop of exception `number`, for announced recoveries or for good; returns why not."""
+        """Lift the stop of exception `number`, for announced recoveries or for good; returns why not.
+
+        While a concern stands it is refused, so whoever asks may ask again: a sensor may come back.
+        """
         if self.exception is None or number != self.exception.number:
             return self._not_in_force(number)
         if self.state is GuardState.STOPPING:
@@ -192,6 +195,9 @@ class ExceptionGuard:
         live = next((goal for goal in self._goals.live if not self._goals.may_run(goal, recoveries_only=True)), "")
         if live:
             return f"exception {number}: goal {live} has not ended at the controller"
+        if self._concerns:
+            # What it would let move would be stopped for it in the same moment.
+            return f"exception {number}: {self.concern}"
         if not (recovery and self.state is GuardState.RECOVERING):
             self._lift(GuardState.RECOVERING if recovery else GuardState.WATCHING, now)
         return None

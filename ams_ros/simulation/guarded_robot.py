@@ -27,6 +27,9 @@ from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array,
 _SETTLING = 2.0
 """s in which an arm that is not told to move comes to rest."""
 
+_PASSING = 10.0
+"""s within which a sensor that fell silent, or talks nonsense, may come back."""
+
 _LONGEST_STOP = 30.0
 """s within which every stop ladder has come to its end."""
 
@@ -129,10 +132,14 @@ class GuardedRobot(SimulatedRobot):
         self._listeners.append(listener)
 
     def release(self, exception: ActionException, *, recovery: bool) -> None:
-        """Lift the stop of `exception`; see the protocol."""
-        refusal = self.guard.release(exception.number, recovery, self.plant.time)
-        if refusal is not None:
-            raise RobotError(refusal)
+        """Lift the stop of `exception`; see the protocol. It waits for what stands in the way of any motion to pass."""
+        until = self.plant.time + _PASSING
+        # Planning took no simulated time, so the guard may not have looked since the arm came to rest.
+        self._tick()
+        while refusal := self.guard.release(exception.number, recovery, self.plant.time):
+            if not self.guard.concern or self.plant.time > until:
+                raise RobotError(refusal)
+            self._tick()
 
     def follow(self, joints: Float64Array, period: float, stop: StopRequest) -> Execution:
         """Run a recovery motion; see the protocol."""
