@@ -17,7 +17,7 @@ from ams_ros.cli.task_report import TaskReport, TaskSettings, chosen_guidance
 from ams_ros.errors import ConfigurationError
 from ams_ros.types import Guidance, GuidanceVariant
 
-VERBS = ("up", "run", "demo", "train", "evaluate", "rules", "doctor", "pool", "bench")
+VERBS = ("up", "run", "demo", "train", "evaluate", "calibrate", "rules", "doctor", "pool", "bench")
 HEAVY = ("torch", "mujoco", "rclpy", "transformers", "numpy", "scipy")
 RUN_KEYS = [
     *("task", "instruction", "mode", "seed", "objects", "success", "placed", "steps", "inferences", "exceptions"),
