@@ -20,9 +20,9 @@ FOLLOW_JOINT_TRAJECTORY = "RIHS01_738ebcb7a2d7cfa42f9f1001cc99ce3a4383d1cfe50801
 
 # Import name, where it is not the name of the distribution.
 # coal is required by pin, which knows the versions it fits.
-DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "pinocchio": "pin", "coal": "pin"}
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "pinocchio": "pin", "coal": "pin", "mcap_ros2": "mcap_ros2_support"}
 # Names that begin like a ROS package: a distribution of ROS, never of PyPI.
-ROS = re.compile(r"^(rclpy|launch|launch_ros|\w+_(msgs|srvs|interfaces))$")
+ROS = re.compile(r"^(rclpy|launch|launch_ros|ament_index_python|\w+_(msgs|srvs|interfaces))$")
 
 
 def setup_cfg() -> configparser.ConfigParser:
