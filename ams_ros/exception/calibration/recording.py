@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ PLAN = "ams_ros/msg/MotionPlan"
 
 _LIVE = frozenset({1, 2, 3})
 """action_msgs/GoalStatus: accepted, executing, canceling."""
+
+_NOT_SUCH = (AttributeError, TypeError, ValueError)
+"""What comes of a message that is described otherwise than the type it is named after."""
 
 
 def wanted_topics(driver: DriverProfile) -> dict[str, str]:
@@ -49,10 +52,14 @@ def read_runs(recording: Path, driver: DriverProfile, profile: RobotProfile) -> 
         raise ConfigurationError(f"topics of {recording}", ", ".join(sorted(topics)) or "none", f"{joints} among them")
     plans = [topic for topic, kind in topics.items() if kind == PLAN]
     reader = _Reader(_plans(files, plans, profile))
-    splitter = RunSplitter(str(recording))
+    splitter, wanted = RunSplitter(str(recording)), wanted_topics(driver)
     for file in files:
-        for topic, message, time in messages_of(file, wanted_topics(driver)):
-            for event in reader.events(wanted_topics(driver)[topic], message, time):
+        for topic, message, time in messages_of(file, wanted):
+            try:
+                events = reader.events(wanted[topic], message, time)
+            except _NOT_SUCH as error:
+                raise ConfigurationError(f"{topic} in {file}", str(error), f"messages of {wanted[topic]}") from error
+            for event in events:
                 yield from splitter.take(event)
     yield from splitter.rest()
 
@@ -64,7 +71,7 @@ def _plans(files: list[Path], topics: list[str], profile: RobotProfile) -> dict[
         for topic, message, _ in messages_of(file, dict.fromkeys(topics, PLAN)) if topics else ():
             try:
                 plan = _plan_of(message, profile.joint_names)
-            except ValueError as error:
+            except _NOT_SUCH as error:
                 raise ConfigurationError(f"{topic} in {file}", str(error), f"plans of {profile.name}") from error
             found.setdefault(plan.goal, plan)
     return found
@@ -77,13 +84,12 @@ class _Reader:
         self._plans, self._goals = plans, GoalWatch()
         self._executing, self._stamp = "", -np.inf
 
-    def events(self, kind: str, message: Any, time: float) -> Iterator[Arrived | Begun | Ended]:
+    def events(self, kind: str, message: Any, time: float) -> Sequence[Arrived | Begun | Ended]:
         if kind == STATUS:
-            yield from self._follow(message)
-            return
+            return list(self._follow(message))
         sample = _joint_sample(message) if kind == JOINT_STATE else _wrench_sample(message)
         self._stamp = sample.stamp
-        yield Arrived(sample, time)
+        return (Arrived(sample, time),)
 
     def _follow(self, message: Any) -> Iterator[Begun | Ended]:
         self._goals.update(
