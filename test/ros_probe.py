@@ -95,6 +95,10 @@ class Probe:
         wait_until(self._clients[name].service_is_ready, f"service {name} appears", timeout)
         return self._clients[name]
 
+    def meet(self, name: str, timeout: float = 10.0) -> None:
+        """Return when a node that serves `name`, after one before it was killed, knows the clients made here."""
+        self._meet(name, lambda: True, timeout)
+
     def _meet(self, name: str, ready: Callable[[], bool], timeout: float) -> None:
         """Return when the node that serves `name` has discovered every client made here so far.
 
@@ -105,14 +109,24 @@ class Probe:
         parameters = f"{name.rpartition('/')[0]}/get_parameters"
         if self.node.count_services(parameters) == 0:
             return  # named unlike its node, as controllers are
-        young = self.node.create_client(GetParameters, parameters)
+        self._ask_until_answered(GetParameters, parameters, max(timeout, 10.0))
+
+    def meet_again(self, node: str, timeout: float = 60.0) -> None:
+        """Return when a node that was killed and started anew answers and has discovered every client made here.
+
+        For some time DDS shows the services of the dead one, so that their being there says nothing.
+        """
+        self._ask_until_answered(GetState, f"{node}/get_state", timeout)
+
+    def _ask_until_answered(self, kind: Any, name: str, timeout: float) -> None:
+        young = self.node.create_client(kind, name)
         answered = threading.Event()
 
         def asked() -> bool:
-            young.call_async(GetParameters.Request()).add_done_callback(lambda _: answered.set())
+            young.call_async(kind.Request()).add_done_callback(lambda _: answered.set())
             return answered.wait(0.5)
 
-        wait_until(asked, f"{parameters} answers", max(timeout, 10.0))
+        wait_until(asked, f"{name} answers", timeout)
         self.node.destroy_client(young)
 
     def call(self, kind: Any, name: str, timeout: float = 10.0, **fields: Any) -> Any:
