@@ -63,6 +63,10 @@ def listed_namespace(given: str | None) -> str:
     return given or load_graph()[0].namespace
 
 
+_DECLARED_LATE = "rules."
+"""How the parameters begin that the exception monitor declares when it knows its robot."""
+
+
 class Graph:
     """Start with `with Graph(...) as graph`; leaving stops every node, however the block ended.
 
@@ -131,11 +135,10 @@ class Graph:
         for node in self._nodes:
             self._wait_for(node)
         self._refuse_double()
-        self._refuse_unknown_settings()
-        for transition, reached in (("configure", "configured"), ("activate", "active")):
-            for node in self._nodes:
-                self._bring(node, transition)
-                self._tell(f"{node.name}: {reached}")
+        self._refuse_unknown_settings(late=False)
+        self._bring_all("configure", "configured")
+        self._refuse_unknown_settings(late=True)
+        self._bring_all("activate", "active")
 
     def _ros_arguments(self, node: GraphNode) -> tuple[str, ...]:
         arguments = ["--ros-args", "-r", f"__ns:={self.namespace}", "-r", f"__node:={node.name}"]
@@ -160,6 +163,11 @@ class Graph:
                     "started by launch or on another machine: stop it, or use another ROS_DOMAIN_ID"
                 )
 
+    def _bring_all(self, transition: str, reached: str) -> None:
+        for node in self._nodes:
+            self._bring(node, transition)
+            self._tell(f"{node.name}: {reached}")
+
     def _bring(self, node: GraphNode, transition: str) -> None:
         if change_state(self.session, self._full_name(node), transition, TRANSITION_SECONDS):
             return
@@ -176,9 +184,12 @@ class Graph:
 
         self.session.node.create_subscription(DiagnosticStatus, f"{self._full_name(node)}/status", told, STATUS_QOS)
 
-    def _refuse_unknown_settings(self) -> None:
+    def _refuse_unknown_settings(self, *, late: bool) -> None:
+        """late: those that a node declares when it is configured, and the others otherwise."""
         for key, value in self.options.settings:
             node, _, parameter = key.partition(".")
+            if parameter.startswith(_DECLARED_LATE) is not late:
+                continue
             service = f"{self.namespace}/{node}/list_parameters"
             response = self.session.call(ListParameters, service, ListParameters.Request(), 5.0, "is the node busy?")
             if parameter not in response.result.names:

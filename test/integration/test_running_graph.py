@@ -130,7 +130,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 PATIENT = (
     *("--set", "inference.observation_wait=20.0", "--set", "inference.max_age=10.0"),
-    *("--set", "replay_supervisor.max_age=10.0"),
+    *("--set", "replay_supervisor.max_age=10.0", "--set", "exception_monitor.rules.silence.shortest=2.0"),
 )
 """For tests that run a task: on a machine busy with other tests, pictures come late."""
 
