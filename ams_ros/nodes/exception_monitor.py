@@ -33,6 +33,7 @@ from ams_ros.nodes.promptness import Precedence, QuietCollection
 from ams_ros.nodes.ros_stop_actuator import RosStopActuator
 from ams_ros.nodes.rule_parameters import RuleParameters
 from ams_ros.nodes.sample_meter import SampleMeter
+from ams_ros.nodes.sample_reader import JointStateReader, WrenchReader
 from ams_ros.robot.driver_file import load_driver
 from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import load_profile
@@ -114,13 +115,14 @@ class ExceptionMonitor(AmsNode):
         self._refused_plan = ""
         self._offer(driver.name)
         self._listen(driver.joint_states.topic, driver.wrench.topic if driver.wrench else "", driver.arm_action)
+        # Last of all, so that whoever hears it beat has discovered everything above.
+        self._heartbeat = HeartbeatPublisher(self)
 
     def _offer(self, driver: str) -> None:
         self._exceptions = self.create_publisher(ActionExceptionMessage, "~/exception", _EXCEPTIONS)
         self._state = StatePublisher(self)
         self._margins = MarginPublishers(self, self._detector)
         self._diagnostics = DiagnosticsPublisher(self, driver)
-        self._heartbeat = HeartbeatPublisher(self)
         self.create_service(ReleaseStop, "~/release", self._release)
         self.create_service(Acknowledge, "~/acknowledge", self._acknowledge)
         self._every(1.0 / self.setting("tick_rate"), self._tick)
@@ -130,14 +132,15 @@ class ExceptionMonitor(AmsNode):
     def _listen(self, joint_states: str, wrench: str, arm_action: str) -> None:
         now = time.monotonic()
         self._joint_meter, self._wrench_meter = SampleMeter(now), SampleMeter(now)
-        self.create_subscription(JointState, joint_states, self._on_joints, _SENSOR)
+        self._joint_reader, self._wrench_reader = JointStateReader(), WrenchReader()
+        self.create_subscription(JointState, joint_states, self._on_joints, _SENSOR, raw=True)
         if wrench:
-            self.create_subscription(WrenchStamped, wrench, self._on_wrench, _SENSOR)
+            self.create_subscription(WrenchStamped, wrench, self._on_wrench, _SENSOR, raw=True)
         self.create_subscription(GoalStatusArray, f"{arm_action}/_action/status", self._on_goals, _GOALS)
         self.create_subscription(MotionPlanMessage, self.setting("plan_topic"), self._on_plan, 10)
-        self._needed = NeededNodes(
-            self, self.setting("needed_nodes"), self.setting("silence_is_death"), self._judge_deaths
-        )
+        announcer = self.setting("plan_topic").rpartition("/")[0]
+        limit = self.setting("silence_is_death")
+        self._needed = NeededNodes(self, self.setting("needed_nodes"), announcer, limit, self._judge_deaths)
 
     def _every(self, seconds: float, call: Callable[[], None]) -> None:
         self.create_timer(seconds, call, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -179,23 +182,18 @@ class ExceptionMonitor(AmsNode):
 
     # What arrives, on the executor's thread: first the guard, then everything else.
 
-    def _on_joints(self, message: JointState) -> None:
+    def _on_joints(self, raw: bytes) -> None:
         arrival = time.monotonic()
         if not self._watching:
             return
-        stamp = message.header.stamp
-        at = stamp.sec + 1e-9 * stamp.nanosec
-        self._guard.joints(message.name, message.position, message.velocity, message.effort, at, arrival)
+        self._guard.joints(*self._joint_reader.read(raw), arrival)
         self._joint_meter.add(time.monotonic() - arrival)
 
-    def _on_wrench(self, message: WrenchStamped) -> None:
+    def _on_wrench(self, raw: bytes) -> None:
         arrival = time.monotonic()
         if not self._watching:
             return
-        stamp, force, torque = message.header.stamp, message.wrench.force, message.wrench.torque
-        at = stamp.sec + 1e-9 * stamp.nanosec
-        frame = message.header.frame_id
-        self._guard.wrench(frame, (force.x, force.y, force.z), (torque.x, torque.y, torque.z), at, arrival)
+        self._guard.wrench(*self._wrench_reader.read(raw), arrival)
         self._wrench_meter.add(time.monotonic() - arrival)
 
     def _on_goals(self, message: GoalStatusArray) -> None:
