@@ -88,13 +88,13 @@ def calibrate(
     from ams_ros.robot.driver_file import load_driver
 
     source = Source(tuple(bag or ()), live, simulated, tasks, seconds, keep, seed, policy)
+    profile = load_driver(driver)
     if simulated is not None and driver != _SIMULATED:
         raise ConfigurationError("--driver", driver, f"{_SIMULATED} with --simulated")
     if not 0.0 < false_alarms <= 0.5:
         raise ConfigurationError("--false-alarms", false_alarms, "above 0 and at most 0.5")
     if not 0.0 <= held_out <= 0.9:
         raise ConfigurationError("--held-out", held_out, "0 to 0.9")
-    profile = load_driver(driver)
     check_overlay(out, force=force)
     writable_file("--out", out, (".yaml", ".yml"))
     robot, rules = _watched(driver), load_rule_settings(profile)

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ams_ros.cli.output import console, print_table
 from ams_ros.exception.calibration.calibration import Calibration, Learned
-from ams_ros.exception.calibration.conformal import ROOM, runs_needed
+from ams_ros.exception.calibration.conformal import ROOM
 
 
 def show(found: Calibration, off: Mapping[str, str], rate: float) -> None:
@@ -34,7 +34,7 @@ def show(found: Calibration, off: Mapping[str, str], rate: float) -> None:
     print_table(tally)
     out = console()
     if not all(each.enough for each in found.learned):
-        needed = runs_needed(min(rate / _thresholds_of(found, each.rule) for each in found.learned))
+        needed = max(each.needed for each in found.learned)
         out.print(
             f"{found.runs} runs are too few for {rate:g} false alarms per run: the largest value seen times {ROOM:g} "
             f"was taken where the table says so; {needed} runs would do."
@@ -43,10 +43,6 @@ def show(found: Calibration, off: Mapping[str, str], rate: float) -> None:
         out.print(f"not learned: {name}: {reason}", markup=False)
     for name, reason in off.items():
         out.print(f"off: {name}: {reason}", markup=False)
-
-
-def _thresholds_of(found: Calibration, rule: str) -> int:
-    return sum(each.rule == rule for each in found.learned)
 
 
 def _note(each: Learned) -> str:

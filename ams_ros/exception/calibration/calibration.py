@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ams_ros.errors import ConfigurationError
-from ams_ros.exception.calibration.conformal import upper_bound
+from ams_ros.exception.calibration.conformal import runs_needed, upper_bound
 from ams_ros.exception.calibration.replay import RunScore
 from ams_ros.exception.rule_set import RULES
 from ams_ros.exception.settings import limit_of, thresholds
@@ -20,8 +20,8 @@ from ams_ros.exception.threshold_file import RuleSettings, changed
 class Learned:
     """One threshold. before: what it was. rate: of false alarms by it per good run, at most.
 
-    enough: whether there were runs enough for the rate asked for. clipped: whether it had to be moved into the allowed
-    range.
+    enough: whether there were runs enough for the rate asked for; needed: how many that takes.
+    clipped: whether it had to be moved into the allowed range.
     """
 
     rule: str
@@ -31,6 +31,7 @@ class Learned:
     value: float
     rate: float
     enough: bool
+    needed: int
     clipped: bool
 
 
@@ -108,7 +109,9 @@ def _learn(rule: str, name: str, seen: Sequence[float], rules: RuleSettings, rat
     value = _rounded_up(bound.value) if math.isfinite(bound.value) else bound.value
     allowed = min(max(value, known.minimum), known.maximum)
     before = getattr(rules[rule].thresholds, name)
-    return Learned(rule, name, known.unit, before, allowed, bound.rate, bound.enough, allowed != value)
+    return Learned(
+        rule, name, known.unit, before, allowed, bound.rate, bound.enough, runs_needed(rate), allowed != value
+    )
 
 
 def _rounded_up(value: float) -> float:
