@@ -121,7 +121,8 @@ class ProcessWatch:
         process: int | None = None
         try:
             while not stop.requested:
-                if not self._opened.empty():
+                # All of them: two processes by one name beat in turn, each of them a new life to us.
+                while not self._opened.empty():
                     _close(process)
                     life, process = self._opened.get()
                 if process is None:
@@ -132,6 +133,8 @@ class ProcessWatch:
                     process = None
         finally:
             _close(process)
+            while not self._opened.empty():
+                _close(self._opened.get()[1])
 
 
 def _open_process(life: _Life) -> int | None:

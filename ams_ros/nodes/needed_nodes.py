@@ -13,9 +13,14 @@ from ams_ros.nodes.lifecycle import AmsNode
 class NeededNodes:
     """Remembers which of them died and has not come back; one that was never heard of is not missed."""
 
-    def __init__(self, node: AmsNode, names: Sequence[str], limit: float, died: Callable[[], None]) -> None:
-        """To be made in the node's _setup. limit: s of silence. died: called on the executor's thread."""
-        self._died = died
+    def __init__(
+        self, node: AmsNode, names: Sequence[str], announcer: str, limit: float, died: Callable[[], None]
+    ) -> None:
+        """To be made in the node's _setup. announcer: which of them announces plans and follows what becomes of them.
+
+        limit: s of silence. died: called on the executor's thread.
+        """
+        self._announcer, self._died = announcer, died
         self._deaths: dict[str, str] = {}
         self._judged: dict[str, str] = {}
         self._watches = {name: ProcessWatch(node, name, partial(self._note, name), limit) for name in names if name}
@@ -29,23 +34,26 @@ class NeededNodes:
     @property
     def missing(self) -> str:
         """Who died and has not come back, in words; empty for nobody."""
-        return "; ".join(self._present())
+        return "; ".join(self._present().values())
 
     def death_during(self, plan: MotionPlan | None) -> str:
         """What is to be said about a death while `plan` is under execution, once for each; empty for nothing.
 
-        Recovery goes on without them: it leads to where the arm may stay.
+        Recovery needs nobody but the one who announces it: it leads to where the arm may stay.
         """
-        if not self._deaths or plan is None or plan.purpose is not Purpose.TASK:
+        if not self._deaths or plan is None:
             return ""
-        new = [text for text in self._present() if self._judged.get(text) != plan.goal]
+        missing = self._present()
+        if plan.purpose is not Purpose.TASK:
+            missing = {name: text for name, text in missing.items() if name == self._announcer}
+        new = [text for text in missing.values() if self._judged.get(text) != plan.goal]
         self._judged |= dict.fromkeys(new, plan.goal)
         return "; ".join(new)
 
-    def _present(self) -> list[str]:
+    def _present(self) -> dict[str, str]:
         for name in [name for name in self._deaths if self._watches[name].alive]:
-            del self._deaths[name]
-        return list(self._deaths.values())
+            self._judged.pop(self._deaths.pop(name), None)
+        return self._deaths
 
     def _note(self, name: str, text: str) -> None:
         self._deaths[name] = text
