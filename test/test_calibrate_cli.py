@@ -88,6 +88,14 @@ def test_what_cannot_be_is_refused_in_one_line(ams, arguments, said):
     assert not Path("learned.yaml").exists()
 
 
+def test_a_recording_that_is_kept_already_is_not_overwritten(ams, tmp_path):
+    (tmp_path / "mine.mcap").write_text("mine")
+    code, _, err = ams("calibrate", "--live", "--keep", "mine.mcap", "--out", "learned.yaml")
+    assert code == 2
+    assert "mine.mcap" in err
+    assert (tmp_path / "mine.mcap").read_text() == "mine"
+
+
 def test_the_table_of_recorded_failures_is_printed_and_written(ams, tmp_path):
     for problem in ("lp1", "lp2"):
         written(tmp_path / f"{problem}.data.txt", made_up(4, 40.0))

@@ -21,7 +21,7 @@ from ams_ros.cli.graph import listed_namespace
 from ams_ros.cli.interrupts import Interrupts
 from ams_ros.cli.output import console, writable_file
 from ams_ros.cli.ros_session import RosSession
-from ams_ros.errors import RobotError
+from ams_ros.errors import ConfigurationError, RobotError
 from ams_ros.exception.calibration.recording import JOINT_STATE, PLAN, STATUS, WRENCH, wanted_topics
 from ams_ros.msg import MotionPlan
 from ams_ros.robot.driver import DriverProfile
@@ -44,8 +44,11 @@ _SETTLING = 1.0
 def recorded_live(driver: DriverProfile, tasks: int | None, seconds: float, keep: Path | None) -> Iterator[Path]:
     """Record until `tasks` tasks have ended, `seconds` are over or Ctrl-C, and give the file.
 
-    keep: where it stays; None: in a folder that goes with the block. Raises RobotError when no joint states came.
+    keep: where it stays; None: in a folder that goes with the block. Raises ConfigurationError when that file exists,
+    RobotError when no joint states came.
     """
+    if keep is not None and keep.exists():
+        raise ConfigurationError("--keep", str(keep), "a file that does not exist yet")
     with tempfile.TemporaryDirectory(prefix="ams_calibrate_") as folder:
         path = Path(folder) / "live.mcap" if keep is None else writable_file("--keep", keep, (".mcap",))
         with path.open("wb") as stream, Interrupts() as interrupts, RosSession() as session:
