@@ -248,7 +248,10 @@ class ExceptionKind(Enum):
 
 
 class Severity(Enum):
-    """How bad an exception is. MINOR: infer again. SERIOUS: safe state first. CRITICAL: a person must look first."""
+    """How bad an exception is. CRITICAL: a person must look first, whatever its kind.
+
+    MINOR and SERIOUS differ for hardware exceptions only, in whether a restart is due; see recovery/handling.py.
+    """
 
     MINOR = "minor"
     SERIOUS = "serious"
