@@ -16,6 +16,10 @@ SET_UP = "set up again: ./run setup (or install it into this Python)"
 PACKAGES = (
     "numpy",
     "scipy",
+    "pin",
+    "ompl",
+    "ruckig",
+    "mcap",
     "mujoco",
     "torch",
     "transformers",
