@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -10,14 +11,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ams_ros.cli.main import main
 from ams_ros.cli.pool_use import PoolUse
+from ams_ros.cli.progress_view import ProgressView
 from ams_ros.cli.task_report import TaskReport, TaskSettings, chosen_guidance
 from ams_ros.errors import ConfigurationError
-from ams_ros.types import Guidance, GuidanceVariant
+from ams_ros.types import ActionException, ExceptionKind, Guidance, GuidanceVariant, Severity, StopStage
 
-VERBS = ("up", "run", "demo", "train", "evaluate", "calibrate", "rules", "doctor", "pool", "bench")
+VERBS = (
+    "up",
+    "run",
+    "acknowledge",
+    "inject",
+    "demo",
+    "train",
+    "evaluate",
+    "calibrate",
+    "rules",
+    "doctor",
+    "pool",
+    "bench",
+)
 HEAVY = ("torch", "mujoco", "rclpy", "transformers", "numpy", "scipy")
 RUN_KEYS = [
     *("task", "instruction", "mode", "seed", "objects", "success", "placed", "steps", "inferences", "exceptions"),
@@ -111,6 +127,16 @@ def test_an_unknown_verb_or_option_is_a_usage_error() -> None:
         (("run", "x", "--mode", "context", "--guide", "similar", "--start-time", "0"), "start_time: got 0.0"),
         (("run", "x", "--mode", "context", "--guide", "similar", "--variant", "warm"), "--variant: got 'warm'"),
         (("run", "x", "--mode", "context", "--guide", "similar", "--guided-slices", "0"), "--guided-slices: got 0"),
+        (("run", "x", "--mode", "exception", "--guide", "similar", "--start-time", "0"), "start_time: got 0.0"),
+        (("acknowledge", "--", "-1"), "NUMBER: got -1"),
+        (("acknowledge", "--person", " "), "--person: got ' '"),
+        (("acknowledge", "--namespace", "/a-b"), "--namespace: got '/a-b'"),
+        (("inject", "earthquake"), "FAULT: got 'earthquake', allowed: push, "),
+        (("inject", "push", "--magnitude", "-1"), "push.magnitude: got -1.0, allowed: 0.1 to 500 N"),
+        (("inject", "push", "--target", "table"), "push.target: got 'table', allowed: hand, forearm"),
+        (("inject", "stuck_joint", "--target", "knee"), "stuck_joint.target: got 'knee', allowed: waist, "),
+        (("inject", "push", "--onset", "nan"), "push.onset: got nan"),
+        (("inject", "push", "--duration", "-1"), "push.duration: got -1.0"),
         (("run", "  "), "INSTRUCTION: got '  '"),
         (("run", "x", "--namespace", "/a-b"), "--namespace: got '/a-b'"),
         (("run", "x", "--policy", "mine"), "--start: got False"),
@@ -150,6 +176,48 @@ def test_what_cannot_be_is_refused_with_its_name_value_and_what_is_allowed(
     line = refused(2, *arguments)
     assert named in line
     assert "allowed:" in line
+
+
+def test_an_exception_is_shown_as_it_happens_and_again_when_it_is_known_what_became_of_it() -> None:
+    console = Console(file=io.StringIO(), width=300)
+    view = ProgressView(console, 100)
+    met = ActionException(7, 1.0, ExceptionKind.COLLISION, Severity.SERIOUS, "wrench_jump", "the gripper hit something")
+    met = replace(met, slice=2, stage=StopStage.CANCEL, stopped=True)
+    view.moved_on("executing", 16, 3)
+    view.excepted(met)
+    view.moved_on("recovering", 18, 3)
+    view.excepted(replace(met, number=8))
+    view.moved_on("inferring", 18, 3)
+    view.excepted(replace(met, number=9))
+    view.excepted(replace(met, number=10, acted=False, stopped=False))
+    view.moved_on("ended", 20, 4)
+    lines = [line for line in console.file.getvalue().splitlines() if "exception" in line]
+    first = "exception 7, collision (wrench_jump): the gripper hit something; the arm was stopped and holds still"
+    assert lines[0] == f"{first} by cancel [slice 3]"
+    assert "recovered" in next(line for line in lines if line.startswith("exception 7, 8: "))
+    assert "only watches" in lines[4]
+    assert lines[5] == "exception 9: the task did not get over it"
+    assert len(lines) == 6
+
+
+def test_the_sentence_of_a_run_counts_its_exceptions() -> None:
+    assert "exception" not in REPORT.sentence()
+    assert ", 1 exception. " in replace(REPORT, exceptions=1).sentence()
+    assert ", 2 exceptions. " in replace(REPORT, exceptions=2).sentence()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("arguments", "absent"), [(("acknowledge",), "exception_monitor/acknowledge"), (("inject", "push"), "inject_fault")]
+)
+def test_verbs_that_need_a_running_graph_say_who_is_not_there(
+    arguments: tuple[str, ...], absent: str, domain: int
+) -> None:
+    done = ams(*arguments)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert absent in line
+    assert "ams up" in line
 
 
 @pytest.mark.integration

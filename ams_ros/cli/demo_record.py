@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ams_ros.cli.task_report import Score, TaskReport
+from ams_ros.types import ActionException
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,9 @@ class PhaseLog:
 
     def scored(self, score: Score) -> None:
         """Nothing to note."""
+
+    def excepted(self, exception: ActionException) -> None:
+        """Nothing to note: the phase that follows tells of it."""
 
     def moved_on(self, phase: str, step: int, slice_index: int) -> None:
         """Close the phase before and open this one."""

@@ -12,10 +12,12 @@ from rclpy.action import ActionClient
 from ams_ros.action import RunTask
 from ams_ros.cli.ros_session import RosSession, nothing
 from ams_ros.cli.task_report import Score
-from ams_ros.errors import RobotError
+from ams_ros.errors import ConfigurationError, RobotError
+from ams_ros.msg import ActionException as ActionExceptionMessage
 from ams_ros.nodes.conversions import guidance_message
+from ams_ros.nodes.exception_conversions import exception_of
 from ams_ros.srv import ResetScene, ScoreScene
-from ams_ros.types import Guidance
+from ams_ros.types import ActionException, Guidance
 
 SILENCE_SECONDS = 60.0
 """A task that gives no feedback for so long is given up."""
@@ -85,6 +87,20 @@ class GraphClient:
         service = f"{self.namespace}/simulated_robot/score"
         response = self.session.call(ScoreScene, service, ScoreScene.Request(), 10.0, mend)
         return Score(response.placed, response.objects, response.success)
+
+    def hear_exceptions(self, listener: Callable[[ActionException], None]) -> None:
+        """Have `listener` called with every exception the monitor tells of from now on, while the session waits."""
+
+        def hear(message: ActionExceptionMessage) -> None:
+            try:
+                exception = exception_of(message)
+            except ConfigurationError as error:
+                self.session.node.get_logger().warning(f"an exception that cannot be understood: {error}")
+                return
+            listener(exception)
+
+        topic = f"{self.namespace}/exception_monitor/exception"
+        self.session.node.create_subscription(ActionExceptionMessage, topic, hear, 100)
 
     def run_task(self, goal: TaskGoal, feedback: Feedback, idle: Callable[[], None]) -> RunTask.Result:
         """Run a task to its end; a KeyboardInterrupt of the session's watch cancels it and is answered by its result.

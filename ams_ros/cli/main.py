@@ -6,11 +6,13 @@ import sys
 
 import typer
 
+from ams_ros.cli.acknowledge import acknowledge
 from ams_ros.cli.bench import bench
 from ams_ros.cli.calibrate import calibrate
 from ams_ros.cli.demo import demo
 from ams_ros.cli.doctor import doctor
 from ams_ros.cli.evaluate import evaluate
+from ams_ros.cli.inject import inject
 from ams_ros.cli.output import print_error
 from ams_ros.cli.pool import pool
 from ams_ros.cli.rules import rules
@@ -27,7 +29,7 @@ app = typer.Typer(
     help="Action management for robots that run vision-language-action policies.\n\n"
     "Exit codes: 0 it worked, 1 it failed, 2 it was asked for something that cannot be.",
 )
-for verb in (up, run, demo, train, evaluate, calibrate, rules, doctor):
+for verb in (up, run, acknowledge, inject, demo, train, evaluate, calibrate, rules, doctor):
     app.command()(verb)
 app.add_typer(pool)
 app.add_typer(bench)

@@ -12,13 +12,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from ams_ros.cli.task_report import Score
+from ams_ros.recovery.wording import told
+from ams_ros.types import ActionException, Phase
 
 PLAIN_PERIOD = 5.0
 """Seconds between two plain lines that say nothing but how far it is."""
 
 
 class ProgressView:
-    """Shows phase, steps of the budget, slice and objects placed; implements task_run.TaskListener."""
+    """Shows phase, steps of the budget, slice, objects placed and exceptions; implements task_run.TaskListener.
+
+    An exception gets a line of its own that stays, and another one once it is known whether the task got over it.
+    """
 
     def __init__(self, console: Console, budget: int) -> None:
         """Draw on `console`."""
@@ -26,6 +31,8 @@ class ProgressView:
         self._instruction, self._phase = "", "starting"
         self._step = self._slice = 0
         self._score: Score | None = None
+        self._exceptions = 0
+        self._open: list[int] = []
         self._begun = time.monotonic()
         self._next_plain = 0.0
         self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
@@ -50,8 +57,28 @@ class ProgressView:
 
     def moved_on(self, phase: str, step: int, slice_index: int) -> None:
         """The supervisor told where it is."""
+        over = phase == Phase.ENDED.value or (self._phase, phase) == (Phase.RECOVERING.value, Phase.INFERRING.value)
         self._phase, self._step, self._slice = phase, step, slice_index
+        if self._open and over:
+            which = ", ".join(map(str, self._open))
+            end = "the task did not get over it" if phase == Phase.ENDED.value else "recovered, a new slice is inferred"
+            self._say(f"exception {which}: {end}")
+            self._open.clear()
         self._show()
+
+    def excepted(self, exception: ActionException) -> None:
+        """The exception monitor told what it saw and did."""
+        where = f" [slice {exception.slice + 1}]" if exception.slice >= 0 else ""
+        how = f" by {exception.stage.value}" if exception.stopped else ""
+        self._say(f"{told(exception)}{how}{where}")
+        if exception.acted:
+            self._exceptions += 1
+            self._open.append(exception.number)
+        self._show()
+
+    def _say(self, line: str) -> None:
+        """Above the panel, where there is one."""
+        self._console.print(line, markup=False)
 
     def scored(self, score: Score) -> None:
         """The simulator was asked again."""
@@ -76,5 +103,7 @@ class ProgressView:
         table.add_row("steps", ProgressBar(self._budget, self._step, width=40), f"{self._step}/{self._budget}")
         table.add_row("slice", str(self._slice))
         table.add_row("objects", self._placed())
+        if self._exceptions:
+            table.add_row("exceptions", f"{self._exceptions}{', recovering' if self._open else ''}")
         table.add_row("time", f"{time.monotonic() - self._begun:.0f} s")
         return Panel(table, title=self._instruction, title_align="left", width=78)

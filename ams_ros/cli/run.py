@@ -24,7 +24,7 @@ def run(
     task: Annotated[str, typer.Option(help="Scene the simulated robot builds.")] = "cubes",
     objects: Annotated[int, typer.Option(help="Objects in the scene.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the scene and of the policy's noise.")] = 0,
-    mode: Annotated[str, typer.Option(help="direct, or context: with the context pool.")] = "direct",
+    mode: Annotated[str, typer.Option(help="direct; context: with the pool; exception: and recovery.")] = "direct",
     budget: Annotated[int, typer.Option(help="Steps the task may take.")] = 1500,
     guide: Annotated[
         str | None,

@@ -36,8 +36,8 @@ class TaskSettings:
     def __post_init__(self) -> None:
         """Refuse what no graph could run, before one is looked for."""
         mode = parse_mode(self.mode)
-        if self.guidance is not None and mode is not Mode.CONTEXT:
-            raise ConfigurationError("--mode", self.mode, f"{Mode.CONTEXT.value} with --guide")
+        if self.guidance is not None and mode is Mode.DIRECT:
+            raise ConfigurationError("--mode", self.mode, "context or exception with --guide")
         if self.instruction is not None and not self.instruction.strip():
             raise ConfigurationError("INSTRUCTION", self.instruction, 'words, such as "put the cubes in the bowl"')
         for key, value, lowest in (
@@ -129,6 +129,8 @@ class TaskReport:
             verdict = "Success" if self.success else "No success"
             verdict += f": {self.placed} of {self.objects} placed"
         work = f"{self.steps} steps in {self.seconds:.1f} s, {self.inferences} inferences ({self.policy_seconds:.1f} s)"
+        if self.exceptions:
+            work += f", {self.exceptions} exception{'s' if self.exceptions > 1 else ''}"
         return f"{verdict}, {work}. Ended as {self.outcome}: {self.message}"
 
     def pool_lines(self, runs_on: bool) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from ams_ros.cli.overview_recording import OverviewRecording
 from ams_ros.cli.pool_watch import PoolWatch
 from ams_ros.cli.task_report import Score, TaskReport, TaskSettings
 from ams_ros.errors import ConfigurationError
-from ams_ros.types import Mode
+from ams_ros.types import ActionException, Mode
 
 SCORE_PERIOD = 1.0
 """Seconds between two looks at the score while a task runs."""
@@ -32,6 +32,10 @@ class TaskListener(Protocol):
         """The simulator was asked again."""
         ...
 
+    def excepted(self, exception: ActionException) -> None:
+        """The exception monitor told what it saw and did."""
+        ...
+
 
 class TaskRun:
     """Runs a task on a running graph."""
@@ -49,6 +53,8 @@ class TaskRun:
         Raises RobotError when the graph, the scene or the task cannot be had, KeyboardInterrupt on Ctrl-C before it.
         """
         self._client.require_graph()
+        # As early as can be: the monitor's messages reach only those it has discovered.
+        self._client.hear_exceptions(self._excepted)
         simulated = self._client.simulated()
         settings, instruction = self._settings, self._settings.instruction
         if simulated:
@@ -62,7 +68,7 @@ class TaskRun:
         goal = TaskGoal(
             instruction, settings.mode, settings.budget, settings.seed, settings.guidance, settings.guided_slices
         )
-        pool = PoolWatch(self._client) if settings.mode == Mode.CONTEXT.value else None
+        pool = PoolWatch(self._client) if settings.mode != Mode.DIRECT.value else None
         with OverviewRecording(self._client.session, video) as film:
             self.filming_since = film.first_picture
             result = self._client.run_task(goal, self._moved_on, self._look if simulated else _no_look)
@@ -93,6 +99,10 @@ class TaskRun:
     def _moved_on(self, phase: str, step: int, slice_index: int) -> None:
         for listener in self._listeners:
             listener.moved_on(phase, step, slice_index)
+
+    def _excepted(self, exception: ActionException) -> None:
+        for listener in self._listeners:
+            listener.excepted(exception)
 
     def _look(self) -> None:
         if time.monotonic() < self._next_score:
