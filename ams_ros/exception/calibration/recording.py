@@ -83,13 +83,27 @@ class _Reader:
     def __init__(self, plans: Mapping[str, MotionPlan]) -> None:
         self._plans, self._goals = plans, GoalWatch()
         self._executing, self._stamp = "", -np.inf
+        self._names: tuple[str, ...] = ()
 
     def events(self, kind: str, message: Any, time: float) -> Sequence[Arrived | Begun | Ended]:
         if kind == STATUS:
             return list(self._follow(message))
-        sample = _joint_sample(message) if kind == JOINT_STATE else _wrench_sample(message)
+        sample = self._joint_sample(message) if kind == JOINT_STATE else _wrench_sample(message)
         self._stamp = sample.stamp
         return (Arrived(sample, time),)
+
+    def _joint_sample(self, message: Any) -> JointSample:
+        # One tuple for all samples: as many copies of the names would be most of what a run takes up.
+        if tuple(message.name) != self._names:
+            self._names = tuple(message.name)
+        velocity, effort = _numbers(message.velocity), _numbers(message.effort)
+        return JointSample(
+            _seconds(message.header.stamp),
+            self._names,
+            _numbers(message.position),
+            velocity if len(velocity) else None,
+            effort if len(effort) else None,
+        )
 
     def _follow(self, message: Any) -> Iterator[Begun | Ended]:
         self._goals.update(
@@ -107,17 +121,6 @@ class _Reader:
         self._executing = goal
         if newest is not None:
             yield Begun(self._plans.get(goal), start_of_goal(newest.stamp, self._stamp))
-
-
-def _joint_sample(message: Any) -> JointSample:
-    velocity, effort = _numbers(message.velocity), _numbers(message.effort)
-    return JointSample(
-        _seconds(message.header.stamp),
-        tuple(message.name),
-        _numbers(message.position),
-        velocity if len(velocity) else None,
-        effort if len(effort) else None,
-    )
 
 
 def _wrench_sample(message: Any) -> WrenchSample:

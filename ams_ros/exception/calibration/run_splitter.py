@@ -11,8 +11,8 @@ from ams_ros.exception.plan import Purpose
 PAUSE = 5.0
 """s without any goal between two tasks. Between the slices of one task there is an inference, which is shorter."""
 
-LONGEST = 4_000_000
-"""Samples of one run: half an hour of joint states and wrenches at 1 kHz, some 2 GB."""
+LONGEST = 1_000_000
+"""Samples of one run: more than an hour of joint states and wrenches at 100 Hz each, or 8 minutes at 1 kHz; 600 MB."""
 
 
 class RunSplitter:
