@@ -10,6 +10,7 @@ from rule_feed import STILL, Feed
 from watched_arm import PERIOD, PROFILE, plan, watched
 
 from ams_ros.errors import ConfigurationError
+from ams_ros.exception.rules.free_contact import FreeContact, FreeContactSettings
 from ams_ros.exception.rules.momentum_observer import MomentumObserver, MomentumObserverSettings
 from ams_ros.exception.rules.tracking_error import TrackingError, TrackingErrorSettings
 from ams_ros.exception.rules.wrench_contact import WrenchContact, WrenchContactSettings
@@ -22,6 +23,7 @@ from ams_ros.types import ExceptionKind
 RULES = {
     "wrench_jump": (WrenchJump, WrenchJumpSettings),
     "wrench_contact": (WrenchContact, WrenchContactSettings),
+    "free_contact": (FreeContact, FreeContactSettings),
     "momentum_observer": (MomentumObserver, MomentumObserverSettings),
     "tracking_error": (TrackingError, TrackingErrorSettings),
 }
@@ -69,7 +71,12 @@ def test_free_motion_there_and_back_is_no_collision_even_at_the_caution_of_a_rec
 
 @pytest.mark.parametrize(
     ("name", "target", "force"),
-    [("wrench_contact", HAND, 30.0), ("wrench_jump", HAND, 150.0), ("momentum_observer", FOREARM, 40.0)],
+    [
+        ("free_contact", HAND, 12.0),
+        ("wrench_contact", HAND, 30.0),
+        ("wrench_jump", HAND, 150.0),
+        ("momentum_observer", FOREARM, 40.0),
+    ],
 )
 def test_a_push_is_a_collision_seen_by_the_rule_whose_part_of_the_arm_it_meets(plant, name, target, force):
     seen = feed(name)
@@ -79,6 +86,39 @@ def test_a_push_is_a_collision_seen_by_the_rule_whose_part_of_the_arm_it_meets(p
     assert seen.fired
     assert (seen.fired[0].rule, seen.fired[0].kind) == (name, ExceptionKind.COLLISION)
     assert any(abs(each.value) > each.limit for each in seen.fired[0].evidence)
+
+
+def test_a_touch_where_the_gripper_works_is_not_one_in_free_motion(plant):
+    working = feed("free_contact", height=0.5)
+    working.plant(plant, 0.3)
+    plant.disturbances.push(HAND, np.array([0.0, 30.0, 0.0]))
+    working.plant(plant, 0.5)
+    assert not working.fired
+    assert working.highest < 1.0
+
+
+def test_after_a_release_an_arm_may_withdraw_from_what_it_touches_until_it_is_free_of_it(plant):
+    seen = feed("free_contact")
+    seen.plant(plant, 0.3)
+    for _ in range(2):
+        plant.disturbances.push(HAND, np.array([0.0, 30.0, 0.0]))
+        seen.plant(plant, 0.2)
+        assert seen.fired
+        seen.rule.reset()
+        seen.fired.clear()
+        seen.plant(plant, 0.5)
+        assert not seen.fired
+        plant.disturbances.clear()
+        seen.plant(plant, 0.3)
+
+
+def test_without_the_weight_of_the_gripper_nothing_is_said_about_free_motion(plant):
+    seen = feed("free_contact", {"physical_inertia": False})
+    seen.plant(plant, 0.3)
+    plant.disturbances.push(HAND, np.array([0.0, 30.0, 0.0]))
+    seen.plant(plant, 0.5)
+    assert not seen.fired
+    assert "weight of the gripper is not known" in seen.rule.degraded
 
 
 def test_what_the_wrist_sensor_feels_is_no_concern_of_the_momentum_observer(plant):

@@ -11,6 +11,7 @@ from ams_ros.exception.rules.angular_momentum import AngularMomentum
 from ams_ros.exception.rules.clock_jump import ClockJump
 from ams_ros.exception.rules.condition import ConditionRule
 from ams_ros.exception.rules.driver_state import DriverState
+from ams_ros.exception.rules.free_contact import FreeContact
 from ams_ros.exception.rules.invalid_sample import InvalidSample
 from ams_ros.exception.rules.joint_limits import JointLimits
 from ams_ros.exception.rules.momentum_observer import MomentumObserver
@@ -31,6 +32,7 @@ _IN_ORDER: tuple[type[Rule], ...] = (
     Silence,
     # Something was hit: seen directly, then by what it does to the motors and to the motion.
     WrenchJump,
+    FreeContact,
     WrenchContact,
     MomentumObserver,
     Torque,

@@ -21,6 +21,7 @@ LOOKS_AT: Mapping[str, str] = MappingProxyType(
         "invalid_sample": "NaN, infinity, wrong sizes, unknown or repeated names, stamps that go back",
         "silence": "time since the last sample; positions that stay the same to the last bit while the arm should move",
         "wrench_jump": "change of the force and torque at the wrist against their recent past",
+        "free_contact": "force and torque at the wrist while the tip is above what it works on",
         "wrench_contact": "force and torque at the wrist, offset and weight taken out, that last",
         "momentum_observer": "torque from outside on each joint, by a generalised-momentum observer",
         "torque": "measured effort of each joint; an effort that stands still while its joint lags behind",
