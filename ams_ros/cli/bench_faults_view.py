@@ -22,11 +22,12 @@ def show(report: FaultsReport) -> None:
 
 def _show_faults(rows: list[dict[str, Any]]) -> None:
     console().print(
-        "Faults in running tasks of one cube; times in s from the fault's effect until the arm truly stood still; "
-        "held: given up, at rest, for a person; success with AMS and without, same scenes, same faults"
+        "Faults in running tasks of one cube. see, stop: s from the fault's effect until the stop was requested and "
+        "until the arm truly stood still; proven: by the guard and by the simulator, at rest: by the simulator; held: "
+        "given up, at rest, for a person; success with AMS and without, same scenes, same faults"
     )
     table = _table(
-        *("fault", "took effect", "detected", "kind right", "proven", "see", "p99", "stop", "p99"),
+        *("fault", "took effect", "detected", "kind right", "proven", "at rest", "see", "p99", "stop", "p99"),
         *("recovered", "held", "with", "95 %", "without", "95 %"),
     )
     for row in rows:
@@ -45,7 +46,7 @@ def _fault_row(row: dict[str, Any]) -> list[str]:
     return [
         row["fault"],
         f"{row['took_effect']}/{row['episodes']}",
-        *(_of(row[key]) for key in ("detected", "kind_right", "stopped")),
+        *(_of(row[key]) for key in ("detected", "kind_right", "stopped", "truly_at_rest")),
         *(_seconds(see), _seconds(see, "p99"), _seconds(stop), _seconds(stop, "p99")),
         *(_of(row[key]) for key in ("recovered", "held_for_a_person")),
         *(_of(row["success_with"]), _interval(row["success_with"])),
