@@ -193,7 +193,7 @@ def test_an_exception_is_shown_as_it_happens_and_again_when_it_is_known_what_bec
     view.moved_on("ended", 20, 4)
     lines = [line for line in console.file.getvalue().splitlines() if "exception" in line]
     first = "exception 7, collision (wrench_jump): the gripper hit something; the arm was stopped and holds still"
-    assert lines[0] == f"{first} by cancel [slice 3]"
+    assert lines[0] == f"{first} [slice 3, stopped by cancel]"
     assert "recovered" in next(line for line in lines if line.startswith("exception 7, 8: "))
     assert "only watches" in lines[4]
     assert lines[5] == "exception 9: the task did not get over it"

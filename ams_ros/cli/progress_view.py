@@ -68,9 +68,10 @@ class ProgressView:
 
     def excepted(self, exception: ActionException) -> None:
         """The exception monitor told what it saw and did."""
-        where = f" [slice {exception.slice + 1}]" if exception.slice >= 0 else ""
-        how = f" by {exception.stage.value}" if exception.stopped else ""
-        self._say(f"{told(exception)}{how}{where}")
+        where = f"slice {exception.slice + 1}" if exception.slice >= 0 else ""
+        how = f"stopped by {exception.stage.value}" if exception.stopped else ""
+        more = ", ".join(filter(None, (where, how)))
+        self._say(f"{told(exception)}{f' [{more}]' if more else ''}")
         if exception.acted:
             self._exceptions += 1
             self._open.append(exception.number)
