@@ -49,6 +49,7 @@ class ArmDynamics:
         self._momentum, self._drift = np.zeros(dof), np.zeros(dof)
         self._jacobian = np.zeros((6, dof))
         self._weight, self._lever = np.zeros(3), np.zeros(3)
+        self._down, self._down_pose = (0.0, 0.0, -1.0), b""
         self._about_com, self._about_base = np.zeros(3), np.zeros(3)
 
     def gravity(self, q: Float64Array) -> Float64Array:
@@ -108,10 +109,16 @@ class ArmDynamics:
         return self._wrist
 
     def down(self, q: Float64Array) -> tuple[float, float, float]:
-        """The direction of gravity in the last link's frame, a unit vector."""
-        self._pin.forwardKinematics(self._model, self._data, q)
-        x, y, z = self._data.oMi[self._last].rotation[2].tolist()
-        return -x, -y, -z
+        """The direction of gravity in the last link's frame, a unit vector.
+
+        Kept for the pose it was last asked for, as several rules ask for the same.
+        """
+        pose = q.tobytes()
+        if pose != self._down_pose:
+            self._pin.forwardKinematics(self._model, self._data, q)
+            x, y, z = self._data.oMi[self._last].rotation[2].tolist()
+            self._down, self._down_pose = (-x, -y, -z), pose
+        return self._down
 
     def tool_weight(self, q: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Force (3,) N and torque (3,) N m that the weight behind the last joint exerts there, in its link's frame.
