@@ -25,7 +25,7 @@ START_SECONDS = 60.0
 
 
 class ReactionProcesses:
-    """Started for one rate; the load on top of them is switched on and off."""
+    """Robot, monitor and control for one rate."""
 
     def __init__(self, session: RosSession, folder: Path) -> None:
         """folder: of the logs."""
@@ -52,20 +52,6 @@ class ReactionProcesses:
             arguments += ["-p", f"{key}:={value}"]
         self.processes.start(name, executable, tuple(arguments))
 
-    @contextmanager
-    def load(self) -> Iterator[None]:
-        """Inference takes what it can get of a core meanwhile."""
-        if LOAD not in self.processes.identifiers:
-            self.processes.start(LOAD, "reaction_bench.inference_load", ())
-            log = self.processes.log(LOAD)
-            self._need(self._session.until(lambda: READY in log.read_text(), START_SECONDS), "inference begins")
-        load = self.processes.identifiers[LOAD]
-        os.kill(load, signal.SIGCONT)
-        try:
-            yield
-        finally:
-            os.kill(load, signal.SIGSTOP)
-
     def watch(self) -> None:
         """Raise RobotError when one of them has died."""
         dead = self.processes.first_dead()
@@ -74,14 +60,61 @@ class ReactionProcesses:
 
     def stop(self) -> None:
         """End them all."""
-        load = self.processes.identifiers.get(LOAD)
-        if load is not None and self.processes.alive(LOAD):
-            os.kill(load, signal.SIGCONT)  # or it would not hear that it is to end
         self.processes.stop()
 
     def _need(self, done: bool, what: str) -> None:
         if not done:
             raise RobotError(f"{what}: not within {START_SECONDS:g} s; {MEND}")
+
+
+class InferenceLoad:
+    """Inference in a process of its own, slice after slice; stopped by a signal while it is not wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it; it loads its policy meanwhile. folder: of its log."""
+        self._processes = GraphProcesses(folder)
+        self._processes.start(LOAD, "reaction_bench.inference_load", ())
+
+    def wait(self, session: RosSession) -> None:
+        """Return when it infers; raises RobotError when it does not begin, and when it has died."""
+        log = self._processes.log(LOAD)
+        if not session.until(lambda: READY in log.read_text() or self._died(), START_SECONDS):
+            raise RobotError(f"inference did not begin within {START_SECONDS:g} s: {MEND}")
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Leave the processor to others meanwhile."""
+        self._send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._send(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it."""
+        self._processes.stop()
+
+    def _send(self, number: signal.Signals) -> None:
+        if not self._died():
+            os.kill(self._processes.identifiers[LOAD], number)
+
+    def _died(self) -> bool:
+        dead = self._processes.first_dead()
+        if dead is not None:
+            raise dead.error()
+        return False
+
+
+@contextmanager
+def inference_load(wanted: bool) -> Iterator[InferenceLoad | None]:
+    """Begun inside and gone afterwards; None when it is not wanted."""
+    with tempfile.TemporaryDirectory(prefix="ams_load_") as folder:
+        load = InferenceLoad(Path(folder)) if wanted else None
+        try:
+            yield load
+        finally:
+            if load is not None:
+                load.stop()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from control_msgs.action import FollowJointTrajectory
 from rclpy.action import ActionClient
+from rclpy.task import Future
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectoryPoint
 
@@ -36,8 +37,12 @@ _PERIOD = 0.02
 """s of a step; those of the paper's robots take as long or longer."""
 _TURN = 0.5
 """rad from the start pose to where the waist turns to, this side and that."""
-_SETTLE = 0.06
-"""s in which samples flow again before a goal is sent: the silence of the other one's turn is over then."""
+_STEPS = 30
+"""Of one motion, which is stopped long before its end."""
+_SETTLE = {"react": 0.05, "react_bare": 0.02}
+"""s in which samples flow again before a goal is sent. For the monitor, its silence meanwhile is over then."""
+_WARM_UP = 3
+"""Stops each way that are not counted."""
 _ANSWER = 10.0
 """s, longest wait for anything."""
 
@@ -67,7 +72,8 @@ class ReactionRounds:
         }
         self._plans = node.create_publisher(MotionPlan, f"{NAMESPACE}/replay_supervisor/plan", 10)
         self._exceptions: list[ActionException] = []
-        node.create_subscription(ActionException, f"{NAMESPACE}/{MONITOR}/exception", self._exceptions.append, 100)
+        self._told: Future[None] = Future()
+        node.create_subscription(ActionException, f"{NAMESPACE}/{MONITOR}/exception", self._hear, 100)
         self._pose, self._side = self._profile.start.copy(), 1.0
 
     def prepare(self) -> None:
@@ -78,7 +84,7 @@ class ReactionRounds:
             raise RobotError(f"robot and monitor do not hear this process: {MEND}")
         self._ask(ROBOT, "flow")
         self._session.spin(1.0)
-        self._pass(2)
+        self._pass(_WARM_UP)
 
     def measure(self, samples: int, watched: float) -> dict[str, Any]:
         """The figures of `samples` stops each way, and of `watched` s of undisturbed motion."""
@@ -110,9 +116,9 @@ class ReactionRounds:
             times = self._stop("react_bare")
             if times:
                 found.bare.append(Reaction(**times))
-            self._exceptions.clear()
+            self._told = Future()
             times = self._stop("react")
-            self._session.until(lambda: bool(self._exceptions), _ANSWER if times else 0.0)
+            self._session.wait(self._told, _ANSWER if times else 0.0)
             told = list(self._exceptions)
             if times and [each.rule for each in told] == [EXPECTED]:
                 found.monitored.append(times)
@@ -126,8 +132,8 @@ class ReactionRounds:
     def _stop(self, how: str) -> dict[str, float]:
         """One motion with an offending sample in it; when things happened, empty when they did not."""
         future = self._begin(how)
-        self._session.spin(_SETTLE)
-        self._send(how, 40)
+        self._session.spin(_SETTLE[how])
+        self._send(how, _STEPS)
         if not self._session.wait(future, _ANSWER):
             raise RobotError(f"{ROBOT}/{how} did not answer within {_ANSWER:g} s: {MEND}")
         times = json.loads(future.result().message)
@@ -139,7 +145,7 @@ class ReactionRounds:
     def _watch(self, seconds: float) -> float:
         """What the monitor takes of a core while samples flow and an announced motion is under way."""
         self._ask(ROBOT, "flow")
-        self._session.spin(_SETTLE)
+        self._session.spin(_SETTLE["react"])
         self._send("react", round((seconds + 0.5) / _PERIOD))
         processes = {MONITOR: self._running.processes.identifiers[MONITOR]}
         _, loads = load_of(processes, lambda: self._session.spin(seconds))
@@ -183,6 +189,11 @@ class ReactionRounds:
             else:
                 self._call(ReleaseStop, MONITOR, "release", ReleaseStop.Request(exception=told.number))
         self._exceptions.clear()
+
+    def _hear(self, exception: ActionException) -> None:
+        self._exceptions.append(exception)
+        if not self._told.done():
+            self._told.set_result(None)
 
     def _measured(self) -> dict[str, Any]:
         return self._ask(MONITOR, "measured")

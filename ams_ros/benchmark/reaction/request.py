@@ -19,8 +19,8 @@ class ReactionBenchRequest:
 
     rates: tuple[float, ...] = RATES
     samples: int = 200
-    loaded: int = 100
-    watched: float = 5.0
+    loaded: int = 40
+    watched: float = 3.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured before anything is."""

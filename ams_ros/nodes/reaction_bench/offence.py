@@ -19,7 +19,7 @@ SPIKE = 500.0
 
 _MOVING = 0.1
 """rad/s of the fastest joint from which on the arm is under way."""
-_REST_SECONDS = 0.03
+_REST_SECONDS = 0.02
 """The arm stands when all joints were slow for so long; when it began counts."""
 _PATIENCE = 2.0
 """s of simulation time after which an offence that nobody answered is given up."""
