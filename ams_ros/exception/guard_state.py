@@ -33,4 +33,4 @@ def what_next(state: GuardState, exception: ActionException | None, stage: StopS
     if state is GuardState.RECOVERING:
         return f"{which}: only recovery motions may run"
     seen = "" if exception.stopped else "THE ARM WAS NOT SEEN TO COME TO REST: be ready to stop it by hand. "
-    return f"{which}: {seen}Look at the robot, then acknowledge. {by_hand}"
+    return f"{which}: {seen}Look at the robot, remove the cause, then acknowledge. If that is not enough: {by_hand}"
