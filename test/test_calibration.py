@@ -13,6 +13,7 @@ from scipy.stats import binom
 from watched_arm import PROFILE, only, plan, watched
 
 from ams_ros.errors import ConfigurationError
+from ams_ros.exception.calibration import overlay_file
 from ams_ros.exception.calibration.calibration import Calibration, calibrate, split
 from ams_ros.exception.calibration.conformal import ROOM, runs_needed, upper_bound
 from ams_ros.exception.calibration.overlay_file import write_overlay
@@ -115,7 +116,7 @@ def swinging() -> Run:
 
 def test_false_alarms_and_missed_failures_are_counted_by_rule_and_together():
     good = score("good", *range(1, 20))
-    held_out = [*score("held out", 5.0, 18.5, 30.0), *score("silent", 1.0, alarms=frozenset({"silence"}))]
+    held_out = [*score("held out", 5.0, 19.0, 30.0), *score("silent", 1.0, alarms=frozenset({"silence"}))]
     failures = [*score("failure", 100.0, 1.0), *score("noticed", 1.0, alarms=frozenset({"silence"}))]
     found = calibrate(good, held_out, failures, WRENCH, 0.05)
     assert [(each.threshold, each.value, each.enough) for each in found.learned] == [("force", 19.0, True)]
@@ -124,6 +125,21 @@ def test_false_alarms_and_missed_failures_are_counted_by_rule_and_together():
         "silence": (1, 2),
         "any": (2, 1),
     }
+
+
+def test_thresholds_of_one_rule_share_its_rate():
+    torque = ("wrench_jump", "torque")
+    good = [RunScore(f"run {n}", {JUMP: float(n), torque: 10.0 * n}, frozenset()) for n in range(1, 40)]
+    found = calibrate(good, [], [], WRENCH, 0.1)
+    assert [(each.value, each.rate, each.needed) for each in found.learned] == [(38.0, 0.05, 19), (380.0, 0.05, 19)]
+
+
+def test_rules_that_have_nothing_to_learn_are_asked_too_also_between_samples():
+    run = shaken("run", noise(1, samples=100))
+    gap = [event for event in run.events if not isinstance(event, Arrived) or not 5.5 < event.arrival < 6.1]
+    rules = only("silence")
+    assert Replay(ROBOT, rules).score(run).alarms == frozenset()
+    assert Replay(ROBOT, rules).score(Run("gap", gap)).alarms == {"silence"}
 
 
 def test_learned_values_are_moved_into_the_allowed_range_and_that_is_said():
@@ -191,10 +207,15 @@ def test_the_written_file_is_read_as_thresholds_of_that_driver_alone(tmp_path: P
         load_rule_settings(replace(driver, name="another"), path)
 
 
-def test_a_file_is_replaced_only_when_asked_and_then_as_a_whole(tmp_path: Path):
+def test_a_file_is_replaced_only_when_asked_and_then_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     driver, path = load_driver("simulated_widowx"), tmp_path / "learned.yaml"
     path.write_text("mine")
     with pytest.raises(ConfigurationError, match="--force"):
+        write_overlay(path, learned(), driver, "now", force=False)
+    assert path.read_text() == "mine"
+    # Somebody else may write it after it was looked for.
+    monkeypatch.setattr(overlay_file, "check_overlay", lambda path, force: None)
+    with pytest.raises(ConfigurationError, match="File exists"):
         write_overlay(path, learned(), driver, "now", force=False)
     assert path.read_text() == "mine"
     write_overlay(path, learned(), driver, "now", force=True)
