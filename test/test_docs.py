@@ -1,5 +1,6 @@
 """The documentation keeps up with the code."""
 
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -10,12 +11,18 @@ import yaml
 
 from ams_ros.cli.main import app
 from ams_ros.cli.rules_markdown import tables
-from ams_ros.exception.conditions.condition_file import outcomes_file, parse_conditions
+from ams_ros.exception import sub_slices
+from ams_ros.exception.calibration.conformal import ROOM
+from ams_ros.exception.conditions.condition_file import MOST, MOST_WHEN, outcomes_file, parse_conditions
+from ams_ros.exception.guard import RETRY_SECONDS, ExceptionGuard
 from ams_ros.nodes.context_pool import ContextPoolNode
 from ams_ros.nodes.exception_monitor import ExceptionMonitor
 from ams_ros.nodes.inference import InferenceNode
 from ams_ros.nodes.replay_supervisor import ReplaySupervisor
 from ams_ros.nodes.simulated_robot import SimulatedRobotNode
+from ams_ros.recovery.handling import HandlingSettings
+from ams_ros.recovery.recovery import RecoverySettings
+from ams_ros.recovery.rollback import RollbackSettings
 from ams_ros.robot.driver_file import load_driver
 from ams_ros.robot.profile import load_profile
 from ams_ros.robot.section import Section
@@ -67,6 +74,25 @@ TABLES = tables()
 @pytest.mark.parametrize("about", TABLES)
 def test_the_tables_about_exceptions_are_those_of_ams_rules_markdown(about):
     assert TABLES[about] in EXCEPTIONS
+
+
+def test_the_numbers_told_about_exceptions_are_those_of_the_code():
+    handling, rollback = HandlingSettings(), RollbackSettings()
+    told = (
+        f"the {handling.per_window + 1}th within {handling.window:g} s, the {handling.per_task + 1}st of a task",
+        f"multiplied by {inspect.signature(ExceptionGuard).parameters['caution'].default:g}",
+        f"of {sub_slices.SHORTEST} to {sub_slices.LONGEST} steps",
+        f"{sub_slices.MOTION:g} rad of the joint that moves most, or to {sub_slices.DURATION:g} s",
+        f"withdrawing the tip up to {1000 * rollback.retreat:g} mm",
+        f"within {100 * rollback.scale:g} % of the arm's speed",
+        f"At most {MOST} conditions, {MOST_WHEN} entries",
+        f"{ROOM:g} times the largest value",
+    )
+    text = " ".join(EXCEPTIONS.split())
+    assert [each for each in told if each not in text] == []
+    assert RecoverySettings().scale == rollback.scale
+    # Told in words: the second one restarts, and the ladder is climbed again every second.
+    assert (handling.restart_after, RETRY_SECONDS) == (2, 1.0)
 
 
 def test_every_outcome_that_ships_is_told_with_its_quantity():
