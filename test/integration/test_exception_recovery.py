@@ -33,7 +33,8 @@ class Graph:
     def __init__(self, probe: Probe, start: Callable[..., NodeProcess]) -> None:
         self.probe, self._start = probe, start
         self.robot = start("simulated_robot")
-        self.inference = start("inference")
+        # A test freezes it, and its last pictures are old then.
+        self.inference = start("inference", {"max_age": 30.0})
         self.supervisor = start("replay_supervisor", {"server_wait": 2.0})
         for node in (self.robot, self.inference, self.supervisor):
             probe.bring_up(node.name)
