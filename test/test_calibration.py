@@ -19,6 +19,8 @@ from ams_ros.exception.calibration.conformal import ROOM, runs_needed, upper_bou
 from ams_ros.exception.calibration.overlay_file import write_overlay
 from ams_ros.exception.calibration.replay import Replay, RunScore, alarms
 from ams_ros.exception.calibration.run import Arrived, Run, RunEvent
+from ams_ros.exception.rule_set import RULES
+from ams_ros.exception.settings import limit_of, thresholds
 from ams_ros.exception.threshold_file import default_rule_settings, load_rule_settings
 from ams_ros.robot.driver_file import load_driver
 from ams_ros.types import JointSample
@@ -159,6 +161,16 @@ def test_what_no_run_shows_is_not_learned_and_said():
     found = calibrate(score("good", 0.0, 0.0), [], [], WRENCH, 0.5)
     assert found.learned == ()
     assert list(found.silent) == ["wrench_jump.force"]
+
+
+def test_every_threshold_that_is_declared_as_learned_can_be_learned():
+    declared = {
+        (name, each.name)
+        for name, rule in RULES.items()
+        for each in thresholds(rule.Settings)
+        if limit_of(each).learned
+    }
+    assert set(Replay(watched(), default_rule_settings()).learnable) == declared
 
 
 def test_rules_that_lack_a_sensor_are_named():
