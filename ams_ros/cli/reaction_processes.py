@@ -15,7 +15,7 @@ from ams_ros.cli.graph_processes import GraphProcesses
 from ams_ros.cli.lifecycle import change_state
 from ams_ros.cli.ros_session import RosSession
 from ams_ros.errors import RobotError
-from ams_ros.nodes.reaction_bench.inference_load import READY
+from ams_ros.nodes.reaction_bench.inference_load import GO_ON, PAUSE, READY
 from ams_ros.resources import share_directory
 
 NAMESPACE = "/ams"
@@ -68,7 +68,7 @@ class ReactionProcesses:
 
 
 class InferenceLoad:
-    """Inference in a process of its own, slice after slice; stopped by a signal while it is not wanted."""
+    """Inference in a process of its own, slice after slice; it pauses while it is not wanted."""
 
     def __init__(self, folder: Path) -> None:
         """Start it; it loads its policy meanwhile. folder: of its log."""
@@ -84,11 +84,11 @@ class InferenceLoad:
     @contextmanager
     def off(self) -> Iterator[None]:
         """Leave the processor to others meanwhile."""
-        self._send(signal.SIGSTOP)
+        self._send(PAUSE)
         try:
             yield
         finally:
-            self._send(signal.SIGCONT)
+            self._send(GO_ON)
 
     def stop(self) -> None:
         """End it."""
