@@ -14,7 +14,7 @@ from ams_ros.exception.conditions.condition_file import outcomes_file
 from ams_ros.exception.conditions.effect import MotionEffect
 from ams_ros.exception.conditions.readings import Readings
 from ams_ros.exception.detector import Detector
-from ams_ros.exception.plan import MotionPlan
+from ams_ros.exception.plan import MotionPlan, Purpose
 from ams_ros.exception.rule import Violation, WatchedRobot
 from ams_ros.exception.state import RobotState
 from ams_ros.exception.sub_slices import cut_into_sub_slices
@@ -69,11 +69,12 @@ class WatchedArm:
         steps = round(seconds / PERIOD)
         self.run(self.plant.arm_command + np.linspace(0.0, 1.0, steps + 1)[1:, None] * change, gripper)
 
-    def run(self, rows: np.ndarray, gripper: float) -> None:
+    def run(self, rows: np.ndarray, gripper: float, purpose: Purpose = Purpose.TASK) -> None:
         """Announce a plan, execute it as the robot does, and take note of all that the rules say."""
         cuts = cut_into_sub_slices(rows, self.detector.state.position, PERIOD)
-        self.detector.begin(MotionPlan("goal", "context", 0, 0, rows, gripper, self._gripper, PERIOD, cuts), self.now)
-        if gripper != self._gripper:
+        plan = MotionPlan("goal", "context", 0, 0, rows, gripper, self._gripper, PERIOD, cuts, purpose)
+        self.detector.begin(plan, self.now)
+        if gripper != self._gripper and np.isfinite(gripper):
             self.loop.gripper.accept(gripper, self.now)
             self._gripper = gripper
         points = tuple(Waypoint((step + 1) * PERIOD, row) for step, row in enumerate(rows))
@@ -162,6 +163,16 @@ def test_a_grasp_that_failed_between_two_plans_is_told_in_the_next_one(arm):
     arm.hold(CLOSED, seconds=0.1)
     arm.wait(0.5)
     assert arm.found == []
+    arm.hold(CLOSED)
+    assert arm.messages == ["grasp"]
+
+
+def test_a_recovery_does_not_fail_by_what_is_between_the_fingers_but_the_next_slice_does(arm):
+    arm.hold(CLOSED, seconds=0.1)
+    arm.wait(0.5)
+    pose = np.tile(arm.plant.arm_command, (8, 1))
+    arm.run(pose, np.nan, Purpose.RECOVERY)
+    assert arm.messages == []
     arm.hold(CLOSED)
     assert arm.messages == ["grasp"]
 
