@@ -15,6 +15,7 @@ from ams_ros.nodes.gripper_command_server import GripperCommandServer
 from ams_ros.nodes.handoff import Handoff
 from ams_ros.nodes.lifecycle import AmsNode
 from ams_ros.nodes.pace import Pace
+from ams_ros.nodes.picture_participant import PictureParticipant
 from ams_ros.nodes.plant_thread import Beat, PlantThread
 from ams_ros.nodes.process import run_node
 from ams_ros.nodes.robot_publishers import CameraPublisher, JointStatePublisher, WrenchPublisher, clock_publisher
@@ -58,6 +59,7 @@ class SimulatedRobotNode(AmsNode):
         super().__init__("simulated_robot")
         self._trajectories: FollowJointTrajectoryServer | None = None
         self._gripper: GripperCommandServer | None = None
+        self._pictures: PictureParticipant | None = None
 
     # The four verbs.
 
@@ -83,6 +85,7 @@ class SimulatedRobotNode(AmsNode):
         self.start_thread("plant", self._plant_thread.run)
         loop = self._plant_thread.wait_built(_BUILD_TIMEOUT)
         self._offer_actions()
+        self._pictures = PictureParticipant(self)
         self._plant_thread.call(lambda _: self._plant_thread.set_beats(self._beats(loop, simulated_time)))
         defer_replies(self.create_service(ResetScene, "~/reset", not_called), self._reset)
         defer_replies(self.create_service(ScoreScene, "~/score", not_called), self._score)
@@ -111,6 +114,9 @@ class SimulatedRobotNode(AmsNode):
 
     def _teardown(self) -> None:
         self._trajectories = self._gripper = None
+        if self._pictures is not None:
+            self._pictures.close()
+            self._pictures = None
 
     # Putting it together.
 
@@ -157,12 +163,12 @@ class SimulatedRobotNode(AmsNode):
     def _camera(self, loop: ControlLoop, camera: str) -> CameraPublisher:
         small = self.setting("camera_size")
         large = (self.setting("overview_width"), self.setting("overview_height"))
+        assert self._pictures is not None
+        topics = (camera_topic(self.setting, name, camera) for name in ("camera_topic", "camera_info_topic"))
+        image, info = map(self.resolve_topic_name, topics)
         return CameraPublisher(
-            self,
-            (
-                camera_topic(self.setting, "camera_topic", camera),
-                camera_topic(self.setting, "camera_info_topic", camera),
-            ),
+            self._pictures.node,
+            (image, info),
             loop.plant,
             self._pace,
             camera=camera,
