@@ -18,7 +18,7 @@ def bench_faults(
     fault: Annotated[list[str] | None, typer.Option(help="Only this one; may be given again. Default: all.")] = None,
     episodes: Annotated[int | None, typer.Option(help="Tasks per fault: 20, or 3 with --quick.")] = None,
     clean: Annotated[
-        int | None, typer.Option(help="Tasks without a fault: 500, which is an hour, or 20 with --quick.")
+        int | None, typer.Option(help="Tasks without a fault: 320, more than an hour, or 20 with --quick.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the first scene with a fault; all faults use the same ones.")] = 720_000,
     clean_seed: Annotated[int, typer.Option(help="Of the first scene without one.")] = 730_000,
@@ -38,7 +38,7 @@ def bench_faults(
         policy=policy,
         faults=tuple(fault or (QUICK_FAULTS if quick else FAULTS)),
         episodes=(3 if quick else 20) if episodes is None else episodes,
-        clean=(20 if quick else 500) if clean is None else clean,
+        clean=(20 if quick else 320) if clean is None else clean,
         seed=seed,
         clean_seed=clean_seed,
         workers=len(os.sched_getaffinity(0)) if workers is None else workers,
