@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from control_msgs.action import FollowJointTrajectory, GripperCommand
 from rclpy.action import ActionClient
+from rclpy.client import Client
 from rclpy.node import Node
 
 from ams_ros.errors import RobotError
 from ams_ros.nodes.driver_calls import DriverCalls
+from ams_ros.nodes.goal_call import wait_for
 from ams_ros.nodes.latest import Latest
 from ams_ros.robot.stop_request import StopRequest
 
 _POLL_SECONDS = 0.01
+_ASK_AGAIN = 0.25
+"""s without an answer after which it counts as lost: a server may hear a question before it knows who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,24 @@ class Controllers:
         self.arm_name = f"the arm controller {arm_action}"
         self.gripper_name = f"the gripper controller {gripper_action}"
         self.joints, self.driver = joints, driver
+        # Younger than the action clients: a server that answers these has discovered those.
+        self._results = {
+            name: node.create_client(kind.Impl.GetResultService, f"{action}/_action/get_result")
+            for name, kind, action in (
+                (self.arm_name, FollowJointTrajectory, arm_action),
+                (self.gripper_name, GripperCommand, gripper_action),
+            )
+        }
+
+    def meet(self, timeout: float, stop: StopRequest) -> None:
+        """Return when both controllers answer, or `stop` is requested; raises RobotError when time runs out.
+
+        A goal sent to one that has not discovered this client yet would run, and nobody here be told of it.
+        """
+        self.wait_for_arm(timeout, stop)
+        self.wait_for_gripper(timeout, stop)
+        for name, client in self._results.items():
+            _ask(client, name, timeout, stop)
 
     def wait_for_arm(self, timeout: float, stop: StopRequest) -> None:
         """Return when the arm's controller is there, or `stop` is requested; raises RobotError when time runs out."""
@@ -65,3 +87,15 @@ def _wait_for(client: ActionClient, name: str, timeout: float, stop: StopRequest
             return
         if time.monotonic() > deadline:
             raise RobotError(f"{name} is not there: waited {timeout} s; start the robot's driver")
+
+
+def _ask(client: Client, name: str, timeout: float, stop: StopRequest) -> None:
+    """Ask for the result of a goal that never was, until there is an answer, whatever it is."""
+    deadline = time.monotonic() + timeout
+    while not stop.requested:
+        future = client.call_async(client.srv_type.Request())
+        if wait_for(future, _ASK_AGAIN, stop):
+            return
+        client.remove_pending_request(future)
+        if time.monotonic() > deadline:
+            raise RobotError(f"{name} does not answer: waited {timeout} s; is its node busy or frozen?")

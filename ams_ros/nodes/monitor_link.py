@@ -27,6 +27,7 @@ from ams_ros.types import ActionException
 _EXCEPTIONS = QoSProfile(depth=100)
 _POLL_SECONDS = 0.005
 _LOOK_AGAIN = 0.05
+_ASK_AGAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +196,13 @@ class MonitorLink:
 
     def _ask_release(self, number: int, recovery: bool) -> str:
         """Why the monitor refuses; empty when it does not."""
-        future = self._release.call_async(ReleaseStop.Request(exception=number, recovery=recovery))
-        if not wait_for(future, self._limits.appear):
+        request = ReleaseStop.Request(exception=number, recovery=recovery)
+        deadline = time.monotonic() + self._limits.appear
+        while not wait_for(future := self._release.call_async(request), _ASK_AGAIN):
+            # A monitor may hear a question before it knows who asks, and its answer is lost then. What it did is done:
+            # asked again it refuses, and its state tells.
             self._release.remove_pending_request(future)
-            raise RobotError(f"{self._release.srv_name} did not answer within {self._limits.appear} s")
+            if time.monotonic() > deadline:
+                raise RobotError(f"{self._release.srv_name} did not answer within {self._limits.appear} s")
         response = future.result()
         return "" if response.success else response.message or "it gives no reason"

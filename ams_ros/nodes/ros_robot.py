@@ -63,13 +63,15 @@ class RosRobot:
     def begin_task(self, mode: Mode, stop: StopRequest) -> None:
         """A task begins. A stop left in force that needs no person is lifted.
 
-        Raises RobotError when a person must acknowledge one first, or when mode exception finds no active monitor.
+        Raises RobotError when a person must acknowledge one first, when mode exception finds no active monitor, or
+        when a controller is not there.
         """
         self._forget()
         self._announces = mode is Mode.EXCEPTION
         if self._announces:
             self._monitor.require(stop)
         self._monitor.lift_leftover(stop)
+        self._controllers.meet(self._limits.server, stop)
 
     def end_task(self) -> None:
         """The task is over; listeners hear nothing until the next one in mode exception."""
