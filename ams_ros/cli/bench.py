@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ams_ros.cli.bench_deaths import bench_deaths
 from ams_ros.cli.bench_failures import bench_failures
 from ams_ros.cli.bench_faults import bench_faults
 from ams_ros.cli.bench_pool import bench_pool
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what the parts of the suite cost here.")
 
+bench.command("deaths")(bench_deaths)
 bench.command("failures")(bench_failures)
 bench.command("faults")(bench_faults)
 bench.command("pool")(bench_pool)

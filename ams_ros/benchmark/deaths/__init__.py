@@ -1,0 +1,1 @@
+"""`ams bench deaths`: what was asked for, what the figures are made of, and what they are to reach."""
