@@ -145,6 +145,16 @@ def test_an_obstacle_that_is_not_there_is_in_no_picture(simulation):
     assert np.array_equal(simulation.plant.render("front", 64, 64).pixels, before)
 
 
+def test_the_table_holds_up_the_fingers_that_press_on_it_and_nothing_else_is_felt(simulation):
+    assert np.linalg.norm(simulation.plant.disturbances.contact_force()) == 0.0
+    simulation.plant.command_arm(DownwardReach(PROFILE).solve(np.array([0.27, -0.05, -0.01]), yaw=0.0))
+    simulation.run(1.5)
+    x, y, z = simulation.plant.disturbances.contact_force()
+    assert z > 10.0
+    felt = np.linalg.norm(simulation.plant.wrench().force)
+    assert abs(np.linalg.norm((x, y, z)) - felt) < 10.0, "the wrist feels the same, and the gripper's weight"
+
+
 def test_a_slippery_cube_falls_out_of_a_grasp_that_held_it(simulation):
     place = np.array([0.27, -0.05, 0.020])
     cube = CubePlacement(place[0], place[1], 0.0, (0.85, 0.1, 0.1))
