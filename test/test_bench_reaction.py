@@ -103,7 +103,7 @@ def test_an_offence_that_nobody_answers_is_told_without_times() -> None:
     for _ in range(30):
         offence.look(loop)
         loop.plant.advance(0.1)
-    assert [set(each) for each in told] == [{"pose"}]
+    assert [(set(each), each["published"]) for each in told] == [({"pose", "published"}, False)]
     loop.plant.close()
 
 

@@ -74,7 +74,7 @@ class ReactionRounds:
         self._exceptions: list[ActionException] = []
         self._told: Future[None] = Future()
         node.create_subscription(ActionException, f"{NAMESPACE}/{MONITOR}/exception", self._hear, 100)
-        self._pose, self._side = self._profile.start.copy(), 1.0
+        self._pose, self._published = self._profile.start.copy(), False
 
     def prepare(self) -> None:
         """Wait until everybody hears everybody, and stop once each way without counting it."""
@@ -125,7 +125,7 @@ class ReactionRounds:
                 found.detection.append(told[0].detection_seconds)
                 found.unproven += not told[0].stopped
             else:
-                found.others.append(", ".join(each.rule for each in told) or "nothing was stopped")
+                found.others.append(", ".join(each.rule for each in told) or self._why_not())
             self._lift()
         return found
 
@@ -137,10 +137,13 @@ class ReactionRounds:
         if not self._session.wait(future, _ANSWER):
             raise RobotError(f"{ROBOT}/{how} did not answer within {_ANSWER:g} s: {MEND}")
         times = json.loads(future.result().message)
-        self._pose = np.array(times.pop("pose"))
+        self._pose, self._published = np.array(times.pop("pose")), times.pop("published")
         return (
             {"published": times["spoiled"], "canceled": times["canceled"], "rested": times["rested"]} if times else {}
         )
+
+    def _why_not(self) -> str:
+        return "NOBODY REACTED to the offending sample" if self._published else "the arm did not get under way"
 
     def _watch(self, seconds: float) -> float:
         """What the monitor takes of a core while samples flow and an announced motion is under way."""
@@ -156,9 +159,8 @@ class ReactionRounds:
 
     def _send(self, how: str, steps: int) -> None:
         """Turn the waist to the other side in so many steps; the monitor's goal is announced as a task's are."""
-        self._side = -self._side
         self._target = self._profile.start.copy()
-        self._target[0] += self._side * _TURN
+        self._target[0] += -_TURN if self._pose[0] > self._target[0] else _TURN
         share = np.linspace(0.0, 1.0, steps + 1)[1:, None]
         joints = self._pose + (3.0 * share**2 - 2.0 * share**3) * (self._target - self._pose)
         goal, identifier = FollowJointTrajectory.Goal(), uuid.uuid4().hex

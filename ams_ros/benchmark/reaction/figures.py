@@ -54,6 +54,7 @@ def rate_figures(rate: float, monitored: Sequence[Reaction], bare: Sequence[Reac
     return {
         "rate": rate,
         "samples": len(monitored),
+        "bare_samples": len(bare),
         "unchecked": watch.sent - watch.checked,
         "checked": watch.checked,
         "reaction_ms_p50": percentile(reaction, 50, MILLI),

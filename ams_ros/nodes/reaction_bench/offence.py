@@ -77,8 +77,8 @@ class Offence:
     def arm(self, wait: float, now: float, told: Callable[[dict[str, object]], None]) -> None:
         """Spoil a sample `wait` s after the arm has come under way, and tell what happened then.
 
-        now: simulation time, s. told: is given "spoiled", "canceled", "rested", s on the steady clock, and "pose",
-        (dof,) rad; without the times when nobody reacted.
+        now: simulation time, s. told: is given "spoiled", "canceled", "rested", s on the steady clock, "pose",
+        (dof,) rad, and "published", whether the sample left at all; without the times when nobody reacted.
         """
         self._wait, self._give_up, self._told = wait, now + _PATIENCE, told
         self.tap.spoiled_at = self._canceled_at = math.nan
@@ -117,4 +117,5 @@ class Offence:
 
     def _tell(self, pose: list[float], *, rested: bool) -> None:
         times = {"spoiled": self.tap.spoiled_at, "canceled": self._canceled_at, "rested": self._slow_from}
-        self._told({"pose": pose, **(times if rested else {})})
+        published = not math.isnan(self.tap.spoiled_at)
+        self._told({"pose": pose, "published": published, **(times if rested else {})})
