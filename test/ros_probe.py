@@ -18,11 +18,12 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters
-from rclpy.action import ActionClient
 from rclpy.experimental import EventsExecutor
 from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.task import Future
+
+from ams_ros.nodes.goal_client import GoalClient
 
 ROOT = Path(__file__).resolve().parent.parent
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -69,7 +70,7 @@ class Probe:
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
         self._clients: dict[str, Any] = {}
-        self._actions: dict[str, ActionClient] = {}
+        self._actions: dict[str, GoalClient] = {}
 
     def _spin(self) -> None:
         while not self._closed.done():
@@ -204,10 +205,10 @@ class Probe:
         """Send a goal without waiting for its acceptance."""
         return self.action(kind, name).send_goal_async(goal, feedback_callback=feedback)
 
-    def action(self, kind: Any, name: str) -> ActionClient:
+    def action(self, kind: Any, name: str) -> GoalClient:
         """A client of an action whose server is there and knows it."""
         if name not in self._actions:
-            self._actions[name] = ActionClient(self.node, kind, name)
+            self._actions[name] = GoalClient(self.node, kind, name)
             self._meet(name, self._actions[name].server_is_ready, 10.0)
         wait_until(self._actions[name].server_is_ready, f"action {name} appears")
         return self._actions[name]

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 
 from control_msgs.action import FollowJointTrajectory, GripperCommand
-from rclpy.action import ActionClient
 from rclpy.client import Client
 from rclpy.node import Node
 
 from ams_ros.errors import RobotError
 from ams_ros.nodes.driver_calls import DriverCalls
 from ams_ros.nodes.goal_call import wait_for
+from ams_ros.nodes.goal_client import GoalClient
 from ams_ros.nodes.latest import Latest
 from ams_ros.robot.stop_request import StopRequest
 
@@ -47,8 +47,8 @@ class Controllers:
         driver: DriverCalls,
     ) -> None:
         """Create the clients on `node`. driver: what its services do."""
-        self.arm = ActionClient(node, FollowJointTrajectory, arm_action)
-        self.gripper = ActionClient(node, GripperCommand, gripper_action)
+        self.arm = GoalClient(node, FollowJointTrajectory, arm_action)
+        self.gripper = GoalClient(node, GripperCommand, gripper_action)
         self.arm_name = f"the arm controller {arm_action}"
         self.gripper_name = f"the gripper controller {gripper_action}"
         self.joints, self.driver = joints, driver
@@ -80,7 +80,7 @@ class Controllers:
         _wait_for(self.gripper, self.gripper_name, timeout, stop)
 
 
-def _wait_for(client: ActionClient, name: str, timeout: float, stop: StopRequest) -> None:
+def _wait_for(client: GoalClient, name: str, timeout: float, stop: StopRequest) -> None:
     deadline = time.monotonic() + timeout
     while not client.server_is_ready():
         if stop.wait(_POLL_SECONDS):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from rclpy.action import ActionClient
+from action_msgs.msg import GoalStatus
 from rclpy.action.client import ClientGoalHandle
 from rclpy.task import Future
 from unique_identifier_msgs.msg import UUID
 
 from ams_ros.errors import RobotError
+from ams_ros.nodes.exception_conversions import goal_message
+from ams_ros.nodes.goal_client import GoalClient
 
 _POLL_SECONDS = 0.01
 
@@ -43,11 +46,15 @@ def wait_for(future: Future, timeout: float, stop: Interruption | None = None) -
 
 
 class GoalCall:
-    """Sent at construction; then `accept`, `end`, or at any moment `cancel`."""
+    """Sent at construction; then `accept`, `end`, or at any moment `cancel`.
+
+    A goal that is not answered may run all the same, as an answer can get lost: it is canceled by its id, never sent
+    again.
+    """
 
     def __init__(
         self,
-        client: ActionClient,
+        client: GoalClient,
         goal: Any,
         what: str,
         *,
@@ -59,14 +66,16 @@ class GoalCall:
         identifier: of the goal, None for any. halt: asks for the end of an accepted goal; another way than `cancel`
         where the server does not understand cancels.
         """
-        self._what, self._halt = what, halt
-        self._sent: Future = client.send_goal_async(goal, goal_uuid=identifier)
+        self._client, self._what, self._halt = client, what, halt
+        self._identifier = goal_message(uuid.uuid4().hex) if identifier is None else identifier
+        self._sent: Future = client.send_goal_async(goal, goal_uuid=self._identifier)
         self._result: Future | None = None
 
     def accept(self, timeout: float, stop: Interruption) -> bool:
         """Whether the server accepted the goal before `stop` was requested.
 
-        Raises RobotError when it rejects the goal or does not answer within `timeout` seconds.
+        Raises RobotError when it rejects the goal or does not answer within `timeout` seconds; the goal is canceled
+        then, and the server given as long again to confirm that.
         """
         if wait_for(self._sent, timeout, stop):
             if not self._accepted():
@@ -74,8 +83,9 @@ class GoalCall:
             return True
         if stop.requested:
             return False
-        self._cancel_when_accepted()
-        raise RobotError(f"{self._what} did not answer the goal within {timeout} s")
+        self._halt(self._unanswered())
+        doubt = self._doubt(timeout, stop)
+        raise RobotError(f"{self._what} did not answer the goal within {timeout} s; {doubt or 'it was canceled'}")
 
     def end(self, timeout: float, stop: Interruption | None = None) -> Any | None:
         """The result response (.status, .result) of an accepted goal; None when `stop` came or time ran out."""
@@ -90,12 +100,16 @@ class GoalCall:
     def cancel(self, timeout: float) -> None:
         """Cancel the goal wherever it is, and return when the server has ended it.
 
-        A goal that nobody answered yet is canceled as soon as it is accepted. Raises RobotError when the end is not
-        confirmed within `timeout` seconds: the robot may still be moving then.
+        A goal that nobody answered is canceled now, and once more should it be accepted later. Raises RobotError when
+        the end is not confirmed within `timeout` seconds: the robot may still be moving then.
         """
+        if not self._sent.done():
+            self._halt(self._unanswered())
         if not wait_for(self._sent, timeout):
-            self._cancel_when_accepted()
-            raise RobotError(f"{self._what} did not answer the goal within {timeout} s, so its cancel is not confirmed")
+            doubt = self._doubt(timeout)
+            if doubt:
+                raise RobotError(f"{self._what} did not answer the goal within {timeout} s; {doubt}")
+            return
         if not self._accepted():
             return
         assert self._result is not None
@@ -110,9 +124,19 @@ class GoalCall:
             self._result = handle.get_result_async()
         return bool(handle.accepted)
 
-    def _cancel_when_accepted(self) -> None:
-        def cancel(sent: Future) -> None:
-            if sent.result().accepted:
-                self._halt(sent.result())
+    def _unanswered(self) -> ClientGoalHandle:
+        return self._client.unanswered(self._identifier)
 
-        self._sent.add_done_callback(cancel)
+    def _doubt(self, timeout: float, stop: Interruption | None = None) -> str:
+        """Why a goal that was not answered, and canceled, may move all the same; empty when it has ended."""
+        self._sent.add_done_callback(self._halt_if_accepted)
+        result = self._unanswered().get_result_async()
+        if not wait_for(result, timeout, stop):
+            return "nor did it confirm that the goal was canceled, so it may still be moving"
+        if result.result().status == GoalStatus.STATUS_UNKNOWN:
+            return "it does not know the goal, and will be asked to cancel it should it still take it"
+        return ""
+
+    def _halt_if_accepted(self, sent: Future) -> None:
+        if sent.result().accepted:
+            self._halt(sent.result())
