@@ -167,7 +167,8 @@ class SimulatedRobotNode(AmsNode):
         topics = (camera_topic(self.setting, name, camera) for name in ("camera_topic", "camera_info_topic"))
         image, info = map(self.resolve_topic_name, topics)
         return CameraPublisher(
-            self._pictures.node,
+            # Pictures of this size are too many datagrams at once, and nobody needs them to go on working.
+            self if camera == "overview" else self._pictures.node,
             (image, info),
             loop.plant,
             self._pace,
