@@ -69,5 +69,6 @@ def _measure(request: DeathsBenchRequest, tell: Callable[[str], None]) -> dict[s
         rounds = DeathRounds(graph, tell)
         for case in request.cases:
             tell(f"{case}: {request.kills} kills ...")
-            rows[case] = death_figures(rounds.measure(case, VICTIMS[case], request.kills))
+            deaths = rounds.measure(case, VICTIMS[case], request.kills)
+            rows[case] = death_figures(deaths, stops=case != "pool")
     return rows

@@ -27,7 +27,8 @@ def show(figures: Mapping[str, Any], judged: bool) -> None:
     for case, row in figures["cases"].items():
         times = ("-" if row[key] is None else format(row[key], ".0f") for key in _TIMES)
         outcomes = ", ".join(f"{word} ({count})" for word, count in row["outcomes"].items())
-        table.add_row(case, str(row["kills"]), *times, f"{row['within_250_ms']:.0%}", outcomes)
+        within = "-" if row["within_250_ms"] is None else f"{row['within_250_ms']:.0%}"
+        table.add_row(case, str(row["kills"]), *times, within, outcomes)
     print_table(table)
 
 

@@ -34,6 +34,8 @@ _WATCHED = 1.5
 """s after the kill in which the arm is watched; longer than any slice takes."""
 _ANSWER = 30.0
 """s, longest wait for anything a task does."""
+_PATIENCE, _PAUSE = 6, 3.0
+"""So many tasks in a row may end before the kill, so long apart, s."""
 _HEARD = ("exception_monitor", "inference", "replay_supervisor")
 """The nodes that have a heartbeat."""
 _LIVE = frozenset({GoalStatus.STATUS_ACCEPTED, GoalStatus.STATUS_EXECUTING})
@@ -68,19 +70,23 @@ class DeathRounds:
     def measure(self, case: str, victims: Sequence[str], kills: int) -> list[Death]:
         """`kills` deaths of these nodes together; raises RobotError when the graph does not become whole again."""
         deaths: list[Death] = []
-        for attempt in range(3 * kills):
-            if len(deaths) == kills:
-                break
-            death = self._round(victims, seed=attempt)
-            if death is None:
-                self._tell(f"{case}: the task came to another end before the kill")
-            else:
+        failures = 0
+        while len(deaths) < kills:
+            death = self._round(victims, seed=len(deaths))
+            if isinstance(death, Death):
                 deaths.append(death)
-        if not deaths:
-            raise RobotError(f"no death of {case} could be measured: {MEND}")
+                failures = 0
+                continue
+            failures += 1
+            if failures == _PATIENCE:
+                raise RobotError(f"{case}: {_PATIENCE} tasks in a row ended before the kill, the last one so: {death}")
+            self._tell(f"{case}: the task ended before the kill: {death}")
+            # DDS takes some seconds until a node that was started anew hears everybody.
+            self._session.spin(_PAUSE)
         return deaths
 
-    def _round(self, victims: Sequence[str], seed: int) -> Death | None:
+    def _round(self, victims: Sequence[str], seed: int) -> Death | str:
+        """The death, or how the task ended before it came to that."""
         self._client.reset("cubes", 3, seed)
         self._steps = 0
         goal = RunTask.Goal(instruction="put the cubes in the bowl", mode="exception", step_budget=2000, seed=seed)
@@ -89,7 +95,9 @@ class DeathRounds:
             raise RobotError(f"the supervisor did not take a task: {MEND}")
         result = sent.result().get_result_async()
         death = self._in_motion(victims, sent.result(), result)
-        for victim in victims if death else ():
+        if death is None:
+            return str(result.result().result.message)
+        for victim in victims:
             self._graph.revive(victim)
             if victim in self._beats:
                 self._graph.wait_beating(victim, self._beats[victim])

@@ -170,7 +170,11 @@ class Graph:
         """The same nodes, none of them started or configured anew but the one that died, work on."""
         self.inject("none")
         assert self.probe.call(ResetScene, f"/ams/{ROBOT}/reset", task="cubes", objects=1, seed=3).success
-        status, result = self.begin(budget=16).end()
+        for _ in range(4):
+            status, result = self.begin(budget=HORIZON).end()
+            # A node that was started anew may lose an answer as long as DDS has not made it known to everybody.
+            if status == GoalStatus.STATUS_SUCCEEDED or "infer_slice did not answer" not in result.message:
+                break
         assert (status, result.outcome) == BUDGET_SPENT, result.message
 
 

@@ -37,15 +37,18 @@ class Death:
     outcome: str
 
 
-def death_figures(deaths: Sequence[Death]) -> dict[str, Any]:
-    """The figures of one case, by their names in the JSON form; times in ms."""
+def death_figures(deaths: Sequence[Death], stops: bool = True) -> dict[str, Any]:
+    """The figures of one case, by their names in the JSON form; times in ms.
+
+    stops: whether the arm is expected to come to rest; None stands for what a death that stops nothing does not have.
+    """
     rested = np.array([each.rested for each in deaths])
     canceled = np.array([each.canceled for each in deaths if not math.isnan(each.canceled)])
     figures: dict[str, Any] = {"kills": len(deaths), "canceled": len(canceled)}
     for name, times in (("canceled", canceled), ("rest", rested)):
         for percent, word in ((50, "p50"), (99, "p99"), (100, "max")):
-            figures[f"{name}_ms_{word}"] = percentile(times, percent, MILLI) if len(times) else None
-    figures["within_250_ms"] = float(np.mean(rested <= LIMIT_MS * MILLI))
+            figures[f"{name}_ms_{word}"] = percentile(times, percent, MILLI) if stops and len(times) else None
+    figures["within_250_ms"] = float(np.mean(rested <= LIMIT_MS * MILLI)) if stops else None
     figures["outcomes"] = dict(Counter(each.outcome for each in deaths))
     return figures
 
