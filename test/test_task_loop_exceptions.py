@@ -87,9 +87,18 @@ def test_in_the_other_modes_an_exception_is_counted_and_ends_the_task(mode):
     assert (result.outcome, result.steps, result.exceptions) == (Outcome.FAILED, 12, 1)
     assert "exception 3, collision (wrench_jump): the force rose by 40 N" in result.message
     assert "holds still" in result.message
-    assert "ams acknowledge" in result.message
+    assert "until the next task" in result.message
     assert world.recovery.calls == []
     assert world.progress[-1].exceptions == 1
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_person_is_asked_to_acknowledge_only_what_the_monitor_will_not_lift_without(asked):
+    world = World()
+    world.robot.events = {1: stopped(3, acknowledge=asked)}
+    message = world.run(mode=Mode.DIRECT).message
+    assert ("ams acknowledge" in message) is asked
+    assert ("lifts this stop" in message) is not asked
 
 
 def test_an_arm_that_an_exception_did_not_stop_is_never_said_to_hold_still():

@@ -12,7 +12,7 @@ from ams_ros.recovery.atom_buffer import AtomBuffer, AtomSettings, Mark
 from ams_ros.recovery.handling import Handling, HandlingSettings, RestartAbility, decide
 from ams_ros.recovery.planner import CollisionChecker, PlannedMotion, Planner
 from ams_ros.recovery.rollback import Rollback, RollbackSettings
-from ams_ros.recovery.wording import ACKNOWLEDGE, told
+from ams_ros.recovery.wording import lifting, told
 from ams_ros.robot.driver import DriverProfile
 from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import RobotProfile
@@ -63,7 +63,8 @@ class Recovery:
     A recovery motion is watched by the monitor at reduced thresholds like any other, and may itself be stopped: what
     comes after a rollback is a planned way to the profile's safe pose, and after that a person. Every wait is bounded
     by the robot, the planner or the settings. Once `stop` is requested nothing new is begun. However it fails, the stop
-    stays in force: the monitor lets nothing move the robot until a person has acknowledged.
+    stays in force: the monitor lets nothing move the robot until a person has acknowledged where the exception asks for
+    that, else until the next task.
     """
 
     def __init__(
@@ -118,20 +119,20 @@ class Recovery:
             self._carry_out(self._decide(exception), stop)
         except _Ended as end:
             last = self._history[-1]
-            text = f"{told(last)}; {end}"
+            text = f"{told(last)}; {end}; {lifting(last)}"
             if not last.stopped:
                 raise RobotError(text) from end
             return text
         except RobotError as error:
-            happened = told(self._history[-1])
-            raise RobotError(f"{happened}; recovery failed: {error}. {_UNSURE}; {ACKNOWLEDGE}") from error
+            last = self._history[-1]
+            raise RobotError(f"{told(last)}; recovery failed: {error}. {_UNSURE}; {lifting(last)}") from error
         return None
 
     def _decide(self, exception: ActionException) -> Handling:
         handling = decide(exception, self._history, self._restart, self._settings.handling)
         self._history.append(exception)
         if handling.person:
-            raise _Ended(f"nothing is moved. A person must now: {handling.person}; {ACKNOWLEDGE}")
+            raise _Ended(f"nothing is moved. A person must now: {handling.person}")
         return handling
 
     def _carry_out(self, handling: Handling, stop: StopRequest) -> None:
@@ -145,7 +146,7 @@ class Recovery:
         try:
             self._robot.release(self._history[-1], recovery=recovery)
         except RobotError as error:
-            raise _Ended(f"its stop could not be released: {error}. {_HELD}; {ACKNOWLEDGE}") from error
+            raise _Ended(f"its stop could not be released: {error}. {_HELD}") from error
 
     def _bring_back(self, back_to: Mark, stop: StopRequest) -> None:
         why_not = self._safe_state(back_to, stop)
@@ -156,7 +157,7 @@ class Recovery:
                 # An arm that refused to move because of what happened may move now.
                 why_not = self._safe_state(back_to, stop)
         if why_not:
-            raise _Ended(f"no safe state could be reached: {why_not}. {_HELD}; {ACKNOWLEDGE}")
+            raise _Ended(f"no safe state could be reached: {why_not}. {_HELD}")
 
     def _safe_state(self, back_to: Mark, stop: StopRequest) -> str:
         """Go back, else to the safe pose; returns why neither was reached, empty when one was."""
@@ -217,7 +218,7 @@ class Recovery:
             except RobotError as error:
                 looks -= 1
                 if not looks:
-                    raise _Ended(f"where the arm is, is not known: {error}. {_HELD}; {ACKNOWLEDGE}") from error
+                    raise _Ended(f"where the arm is, is not known: {error}. {_HELD}") from error
             stop.wait(_LOOK_AGAIN)
             _check(stop)
 
@@ -235,4 +236,4 @@ class _Ended(Exception):
 
 def _check(stop: StopRequest) -> None:
     if stop.requested:
-        raise _Ended(f"recovery was broken off: {stop.reason}. {_HELD}; {ACKNOWLEDGE}")
+        raise _Ended(f"recovery was broken off: {stop.reason}. {_HELD}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ams_ros.types import ActionException, StopStage
 
 ACKNOWLEDGE = "then acknowledge the exception (ams acknowledge)"
-"""What a person does last when a stop is left in force."""
+"""What a person does last when an exception asks for one."""
 
 
 def told(exception: ActionException) -> str:
@@ -22,4 +22,11 @@ def told(exception: ActionException) -> str:
 
 def left(exception: ActionException) -> str:
     """The same where nothing here handles it, with what a person must do."""
-    return f"{told(exception)}. A person must look at the robot and remove the cause, {ACKNOWLEDGE}"
+    if exception.acknowledge:
+        return f"{told(exception)}. A person must look at the robot and remove the cause, {ACKNOWLEDGE}"
+    return f"{told(exception)}. Nothing moves until the next task, which lifts this stop: see to the cause before it"
+
+
+def lifting(exception: ActionException) -> str:
+    """What ends a stop whose recovery failed, once a person has looked."""
+    return ACKNOWLEDGE if exception.acknowledge else "the next task lifts the stop"
