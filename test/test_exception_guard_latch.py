@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from stop_model import ALL, CANCEL, DRIVER_STOP, HOLD, LIE, MULISH, Arm, moving, plan, stopped
 
-from ams_ros.exception.guard import GoalNews, GuardState
+from ams_ros.exception.detector import Detector
+from ams_ros.exception.guard import ExceptionGuard, GoalNews, GuardState
 from ams_ros.exception.plan import Purpose
 
 # Goals that turn up
@@ -207,6 +208,68 @@ def test_a_goal_that_lived_through_its_stop_is_stopped_again_after_the_acknowled
     arm.manners.clear()
     arm.guard.goals([GoalNews(goal, True, 1000.0)], arm.now)
     assert arm.stages == [CANCEL]
+
+
+def test_such_a_goal_is_stopped_as_soon_as_it_moves_the_arm_though_its_status_never_changes() -> None:
+    arm, goal = moving(manners=dict(MULISH))
+    arm.violate()
+    arm.settle()
+    arm.speed = 0.0
+    arm.step(20)
+    assert arm.guard.acknowledge(1, arm.now) is None
+    arm.requests.clear()
+    arm.manners.clear()
+    arm.step(20)
+    assert not arm.requests, "it may be no more than the memory of a controller that was restarted"
+    arm.speed = 0.2
+    arm.step(50)
+    assert arm.stages == [CANCEL]
+    assert not arm.goals[goal].live
+    assert arm.reports[-1].rule == "foreign_goal"
+
+
+def _next_guard(arm: Arm) -> None:
+    """The monitor is configured anew: another guard and detector, which know no goals."""
+    before, arm.detector = arm.guard, Detector(arm.detector._robot, arm.detector.settings)
+    arm.guard = ExceptionGuard(
+        arm.detector,
+        arm.driver,
+        arm,
+        arm.reports.append,
+        clock=lambda: arm.now,
+        numbered=before.numbered,
+        in_force=before.exception,
+    )
+
+
+def test_a_stop_outlives_the_guard_that_made_it() -> None:
+    arm = stopped()
+    _next_guard(arm)
+    assert arm.guard.state is GuardState.STOPPED
+    goal = arm.send()
+    arm.step(20)
+    assert not arm.goals[goal].live
+    assert arm.settle() is GuardState.STOPPED
+    assert arm.guard.release(1, False, arm.now) is None
+    assert len(arm.reports) == 1
+
+
+@pytest.mark.parametrize("during", [True, False])
+def test_a_stop_that_was_not_proven_before_its_guard_went_awaits_a_person_and_is_tried_again(during: bool) -> None:
+    arm, _ = moving(manners=dict(MULISH))
+    arm.violate()
+    arm.step(3) if during else arm.settle()
+    _next_guard(arm)
+    assert arm.guard.state is GuardState.AWAITING_ACKNOWLEDGE
+    assert "person" in (arm.guard.release(1, False, arm.now) or "")
+    arm.manners.clear()
+    arm._told.clear()  # a monitor hears the statuses of the goals that run when it begins
+    arm.step(100)
+    assert not arm.known()
+    assert arm.velocity == 0.0
+    assert arm.guard.exception is not None
+    assert arm.guard.exception.stopped
+    assert arm.guard.acknowledge(1, arm.now) is None
 
 
 def test_a_person_may_also_end_a_stop_nobody_came_to_release() -> None:

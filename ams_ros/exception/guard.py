@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from ams_ros.exception.detector import Detector, RuleFailure
 from ams_ros.exception.goal_watch import GoalNews, GoalWatch, start_of_goal
-from ams_ros.exception.guard_state import LATCHED, GuardState, what_next
+from ams_ros.exception.guard_state import LATCHED, GuardState, state_after, what_next
 from ams_ros.exception.plan import MotionPlan, Purpose
 from ams_ros.exception.rule import Violation
 from ams_ros.exception.sample_intake import Values
-from ams_ros.exception.stop_record import JoinedViolations, ended, exception_of, failed, foreign_goal
+from ams_ros.exception.stop_record import JoinedViolations, ended, exception_of, failed, foreign_goal, left_over
 from ams_ros.exception.stop_run import StopRun
 from ams_ros.robot.driver import DriverProfile
 from ams_ros.robot.stop_actuator import StopActuator
@@ -56,11 +56,13 @@ class ExceptionGuard:
         clock: Callable[[], float] = time.monotonic,
         caution: float = 0.7,
         numbered: int = 0,
+        in_force: ActionException | None = None,
     ) -> None:
         """report: called once for each exception, when its stop has come to an end.
 
         clock: what `now` is read from. caution: factor on every limit during recovery motions, above 0, at most 1;
-        raises ConfigurationError for another. numbered: how many exceptions there were before.
+        raises ConfigurationError for another. numbered: how many exceptions there were before. in_force: the one whose
+        stop the guard before left in force; if that stop was not proven, a person has to acknowledge it.
         """
         detector.set_caution(caution)
         detector.set_caution(1.0)
@@ -82,6 +84,9 @@ class ExceptionGuard:
         self._retry_at = 0.0
         self._executing = ""
         self._shadowed: set[str] = set()
+        if in_force is not None:
+            self.exception, self._joined = left_over(in_force), JoinedViolations(in_force)
+            self.state, self._reported = state_after(self.exception), True
 
     @property
     def concern(self) -> str:
@@ -125,6 +130,9 @@ class ExceptionGuard:
         """Time passed; to be called 50 times a second or more."""
         self._run.tick(now)
         self._settle(now)
+        if self._detector.moving:
+            # The controller tells statuses only when one changes.
+            self._stop_stranger(now)
         try:
             violation = self._detector.tick(now)
         except Exception as error:
@@ -152,10 +160,7 @@ class ExceptionGuard:
     def goals(self, statuses: Sequence[GoalNews], now: float) -> None:
         """The statuses of all goals the controller knows; the actuator's own are left out."""
         turned_up = self._goals.update(statuses)
-        stranger = self._goals.unstruck(self.state is GuardState.RECOVERING, self.state in LATCHED)
-        if stranger:
-            self._stop_goal(stranger, now)
-        elif turned_up and self._concerns and self.state not in LATCHED:
+        if not self._stop_stranger(now) and turned_up and self._concerns and self.state not in LATCHED:
             concern = next(iter(self._concerns.values()))
             self._stop(replace(concern, message=f"a goal went live while {concern.message}"), now)
         self._follow(now)
@@ -221,7 +226,7 @@ class ExceptionGuard:
         return f"exception {self.exception.number} is in force, not {number}"
 
     def _lift(self, state: GuardState, now: float) -> None:
-        """What was condemned stays condemned: a goal that is live still, or again, is stopped anew."""
+        """What was condemned stays condemned: a goal that turns up again, or still moves the arm, is stopped anew."""
         self.state = state
         if state is GuardState.WATCHING:
             self.exception = None
@@ -290,8 +295,11 @@ class ExceptionGuard:
         else:
             self._joined.add(violation)
 
-    def _stop_goal(self, goal: str, now: float) -> None:
-        """A goal turned up that must not run."""
+    def _stop_stranger(self, now: float) -> bool:
+        """Stop a goal that is live and must not run; returns whether there was one."""
+        goal = self._goals.unstruck(self.state is GuardState.RECOVERING, self.state in LATCHED)
+        if not goal:
+            return False
         if self._run.under_way:
             self._run.again(now)
         elif self.state in LATCHED:
@@ -302,6 +310,7 @@ class ExceptionGuard:
         if self.state in LATCHED:
             self._goals.strike()
             self._goals.condemn_all()
+        return True
 
     def _rest_lost(self, now: float) -> None:
         """The arm moves although it came to rest; while a person is awaited and no goal is live, they may move it."""
@@ -349,8 +358,7 @@ class ExceptionGuard:
             self.exception = replace(self.exception, number=self.numbered)
             self._reported = False
         self.exception = ended(self.exception, self._run.stage, () if proven else self._run.refusals, proven=proven)
-        acknowledge = self.exception.acknowledge
-        self.state = GuardState.AWAITING_ACKNOWLEDGE if acknowledge else GuardState.STOPPED
+        self.state = state_after(self.exception)
         if not self._reported:
             self._reported = True
             self._report(self.exception)

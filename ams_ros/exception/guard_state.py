@@ -21,6 +21,11 @@ LATCHED = frozenset({GuardState.STOPPING, GuardState.STOPPED, GuardState.AWAITIN
 """The states in which nothing may move."""
 
 
+def state_after(exception: ActionException) -> GuardState:
+    """Where its stop leaves the guard once it has come to an end."""
+    return GuardState.AWAITING_ACKNOWLEDGE if exception.acknowledge else GuardState.STOPPED
+
+
 def what_next(state: GuardState, exception: ActionException | None, stage: StopStage, by_hand: str) -> str:
     """What happens next or what a person must do; empty while no stop is in force. by_hand: the driver's own advice."""
     if exception is None:

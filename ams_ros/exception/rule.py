@@ -16,6 +16,10 @@ from ams_ros.robot.profile import RobotProfile
 from ams_ros.types import Evidence, ExceptionKind, Severity
 
 
+SEVERITIES = (Severity.MINOR, Severity.SERIOUS, Severity.CRITICAL)
+"""The least first."""
+
+
 class Need(Enum):
     """What a rule cannot do without; a robot that lacks it runs the others, and diagnostics say which are off."""
 

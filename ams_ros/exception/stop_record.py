@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ams_ros.exception.rule import Violation
+from ams_ros.exception.rule import SEVERITIES, Violation
 from ams_ros.exception.state import RobotState
 from ams_ros.types import ActionException, ExceptionKind, Severity, StopStage
 
@@ -14,8 +14,6 @@ MOST_JOINED = 8
 """So many further violations are told in words; of the others only how many there were."""
 
 _NOT_PROVEN = "the stop was not proven"
-
-_SEVERITIES = (Severity.MINOR, Severity.SERIOUS, Severity.CRITICAL)
 
 
 def exception_of(violation: Violation, state: RobotState, number: int, goal: str) -> ActionException:
@@ -35,6 +33,11 @@ def exception_of(violation: Violation, state: RobotState, number: int, goal: str
         sub_slice=state.sub_slice if plan is not None else -1,
         step=plan.first_step + state.step if plan is not None and state.step >= 0 else -1,
     )
+
+
+def left_over(exception: ActionException) -> ActionException:
+    """The exception for whoever takes its stop over: one that was not proven awaits a person."""
+    return replace(exception, acknowledge=exception.acknowledge or not exception.stopped)
 
 
 def ended(exception: ActionException, stage: StopStage, refusals: Sequence[str], *, proven: bool) -> ActionException:
@@ -63,14 +66,14 @@ def foreign_goal(goal: str, recovering: bool, stamp: float) -> Violation:
 
 def worse(one: Severity, other: Severity) -> Severity:
     """The worse of two severities."""
-    return max(one, other, key=_SEVERITIES.index)
+    return max(one, other, key=SEVERITIES.index)
 
 
 class JoinedViolations:
     """The violations seen while the arm was being stopped for another one."""
 
-    def __init__(self, first: Violation) -> None:
-        """first: the one the arm is being stopped for."""
+    def __init__(self, first: Violation | ActionException) -> None:
+        """first: what the arm is being stopped for."""
         self.severity = first.severity
         self._rules = {first.rule}
         self._joined: list[Violation] = []

@@ -87,6 +87,8 @@ class ExceptionMonitor(AmsNode):
         self._precedence, self._collection = Precedence(), QuietCollection()
         self._numbered = 0
         """Exceptions of this process so far: every configuration goes on counting."""
+        self._in_force: ActionException | None = None
+        """Whose stop is in force when nobody watches: no stop is lifted by configuring anew."""
 
     # The four verbs.
 
@@ -106,6 +108,7 @@ class ExceptionMonitor(AmsNode):
             self._report,
             shadow=self.setting("shadow"),
             numbered=self._numbered,
+            in_force=self._in_force,
         )
         self._rule_parameters.follow(self._detector)
         self._ladder_seconds = sum(step.deadline + driver.rest.deadline for step in driver.stop)
@@ -165,6 +168,7 @@ class ExceptionMonitor(AmsNode):
         while self._watching and self._guard.state is GuardState.STOPPING and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         self._watching = False
+        self._in_force = self._guard.exception
         self._collection.end()
         self._precedence.give_back()
         self.on_executor(self._heartbeat.beat)
@@ -314,7 +318,7 @@ class ExceptionMonitor(AmsNode):
             "; ".join(filter(None, concerns)),
         )
         self._diagnostics.tell(self._guard, self._detector, present)
-        if not self._detector.state.executing and self._guard.state is GuardState.WATCHING:
+        if not self._detector.state.executing and self._guard.state is not GuardState.STOPPING:
             self._collection.collect()
 
 

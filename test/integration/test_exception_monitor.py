@@ -290,4 +290,11 @@ def test_a_monitor_that_is_deactivated_says_so_by_its_heartbeat_and_goes_on_coun
     bench.wait_moving()
     bench.inject("push", duration=0.3, magnitude=40.0, target="hand")
     assert bench.probe.result(goal).status == CANCELED
-    assert bench.next_exception(seen).number == bench.exceptions.all[seen - 1].number + 1
+    told = bench.next_exception(seen)
+    assert told.number == bench.exceptions.all[seen - 1].number + 1
+    bench.calm_down()
+    for transition in ("deactivate", "cleanup", "configure", "activate"):
+        assert bench.probe.change(MONITOR, transition)
+    wait_until(lambda: beats.all[-1].active, "it watches once more")
+    # A stop is not lifted by configuring anew: there still is one to release.
+    wait_until(lambda: bench.release(told.number).success, "the stop that was left in force is released")

@@ -11,7 +11,7 @@ from ams_ros.exception.conditions.quantities import Quantity
 from ams_ros.exception.conditions.readings import Readings
 from ams_ros.exception.conditions.watch import ConditionWatch
 from ams_ros.exception.needs import missing
-from ams_ros.exception.rule import Need, Rule, Violation, WatchedRobot
+from ams_ros.exception.rule import SEVERITIES, Need, Rule, Violation, WatchedRobot
 from ams_ros.exception.state import RobotState
 from ams_ros.types import Evidence, ExceptionKind, Severity
 
@@ -86,7 +86,7 @@ class ConditionRule(Rule):
 
     def _violation_of(self, violated: list[ConditionWatch], state: RobotState) -> Violation:
         """One violation that names every condition violated by this sample; the first of the worst tells its text."""
-        worst = max(violated, key=lambda watch: _RANK[watch.condition.severity])
+        worst = max(violated, key=lambda watch: SEVERITIES.index(watch.condition.severity))
         evidence = tuple(
             Evidence(
                 watch.condition.expected.quantity.name,
@@ -110,9 +110,6 @@ class ConditionRule(Rule):
         if reason:
             self.off[condition.name] = reason
         return not reason
-
-
-_RANK = {Severity.MINOR: 0, Severity.SERIOUS: 1, Severity.CRITICAL: 2}
 
 
 def _shown(quantity: Quantity, value: float) -> str:
