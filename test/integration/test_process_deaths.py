@@ -41,6 +41,8 @@ LIVE = {GoalStatus.STATUS_ACCEPTED, GoalStatus.STATUS_EXECUTING, GoalStatus.STAT
 BUDGET_SPENT = (GoalStatus.STATUS_SUCCEEDED, "budget_spent")
 EARLY = 0.3
 """s after its begin in which a motion is far from its end, which a kill must not meet by chance."""
+SLOW_WAY_BACK = 2.0
+"""The same for a recovery at the speed it has here."""
 PATIENT = 10.0
 """s that pictures and joint states may be old: on a machine busy with other tests they come late."""
 
@@ -59,6 +61,8 @@ class Graph:
             SUPERVISOR: {
                 **{"rest.slices": 1000, "infer_timeout": 5.0, "max_age": PATIENT},
                 **{"recovery.scale": 0.1, "recovery.rollback.scale": 0.05},
+                # Every test makes exceptions, and together they come fast.
+                "recovery.per_window": 1000,
             },
         }
         self.processes: dict[str, NodeProcess] = {}
@@ -130,13 +134,13 @@ class Graph:
 
     def wait_moving(self, purpose: str) -> None:
         """A motion of that purpose is under way and will be for a moment yet."""
-        fast = 0.1 if purpose == "task" else 0.03
+        early, fast = (EARLY, 0.1) if purpose == "task" else (SLOW_WAY_BACK, 0.02)
 
         def moves() -> bool:
             goal, now = self.plans.all[-1].goal, time.monotonic()
             if self.plans.all[-1].purpose != purpose or goal not in self.live_goals():
                 return False
-            return now - self._begun.setdefault(goal, now) < EARLY and self.speed() > fast
+            return now - self._begun.setdefault(goal, now) < early and self.speed() > fast
 
         wait_until(moves, f"a {purpose} motion is under way", 20.0)
 
