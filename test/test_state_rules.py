@@ -62,6 +62,19 @@ def test_a_robot_that_publishes_slower_than_its_file_says_is_not_called_silent()
     assert not any(found)
 
 
+def test_gaps_that_grow_little_by_little_do_not_pass_for_a_rate():
+    detector, arm = make("silence", driver={"wrench": None}, shortest=0.05)
+    longest = 0.0
+    for gap in np.geomspace(PERIOD, 20.0, 30):
+        for _ in range(40):
+            detector.joints(*message(PROFILE.start, STILL), arm.now, arm.now)
+            arm.now += gap
+            # The first tick after a long time excuses what this process may have slept through.
+            if [detector.tick(arm.now - wait) for wait in (2e-6, 1e-6)][1] is None:
+                longest = gap
+    assert 10 * PERIOD < longest < 100 * PERIOD
+
+
 def test_joint_states_that_never_come_are_a_silence_too():
     detector, _ = make("silence")
     ticks = [detector.tick(0.02 * step) for step in range(30)]

@@ -14,6 +14,9 @@ from ams_ros.types import Evidence, ExceptionKind, Severity
 _SMOOTHING = 0.05
 """Share of the newest gap between arrivals in the measured period: about the last twenty count."""
 
+_SLOWEST = 10.0
+"""Periods of the driver file a measured one may be long; gaps that grow little by little never pass for a rate."""
+
 
 @dataclass(frozen=True, slots=True)
 class SilenceSettings:
@@ -149,6 +152,7 @@ class _Stream:
 
     def __init__(self, what: str, period: float) -> None:
         self.what, self.period = what, period
+        self._slowest = _SLOWEST * period
         self._last = -np.inf
 
     def arrived(self, arrival: float, longest: float) -> None:
@@ -156,7 +160,7 @@ class _Stream:
         gap = arrival - self._last
         self._last = arrival
         if 0.0 <= gap <= longest:
-            self.period += _SMOOTHING * (gap - self.period)
+            self.period = min(self.period + _SMOOTHING * (gap - self.period), self._slowest)
 
     def silent(self, now: float) -> float:
         """Seconds since the newest sample; before the first one, since it was first asked."""
