@@ -204,6 +204,15 @@ def test_rules_are_switched_and_changed_while_it_runs():
         detector.set_enabled("silense", False)
 
 
+def test_what_the_driver_reported_is_not_forgotten_when_its_rule_is_switched_off_and_on_again():
+    detector = Detector(watched(), only("driver_state"))
+    detector.report_driver("the controller is gone")
+    detector.set_enabled("driver_state", False)
+    assert detector.tick(1.0) is None
+    detector.set_enabled("driver_state", True)
+    assert detector.tick(1.1).message == "the controller is gone"
+
+
 def test_caution_scales_limits_and_must_be_a_share():
     detector, _ = make("joint_limits")
     detector.set_caution(0.7)

@@ -97,6 +97,7 @@ def changed(tmp_path: Path, path: tuple[Any, ...], value: object) -> Path:
     [
         (("arm_acton",), "/a", r"arm_acton: .*did you mean arm_action"),
         (("stop",), [], r"stop: got \[\], allowed: at least one of cancel"),
+        (("stop",), [{"stage": "hold", "deadline": 0.5}], r"stop: got \['hold'\], allowed: a stage besides hold"),
         (("stop", 1, "stage"), "cancel", r"stop: .* each at most once"),
         (("stop", 0, "stage"), "none", r"stop\[0\]\.stage: got 'none', allowed: cancel, hold"),
         (("stop", 0, "deadline"), 0.0, r"stop\[0\]\.deadline: got 0\.0, allowed: a number above 0"),

@@ -98,6 +98,8 @@ def test_a_goal_id_survives_the_way_through_its_message():
         ({"joint_names": []}, ["joints", "waist, shoulder"]),
         ({"positions": [0.0] * 7}, ["positions", "7", "multiple of 2"]),
         ({"positions": []}, ["positions", "0"]),
+        ({"positions": [0.0] * 2 * 5001}, ["steps", "5001", "at most 5000"]),
+        ({"first_step": 2**32 - 1}, ["first_step", "at most"]),
         ({"positions": [0.0] * 7 + [math.nan]}, ["finite"]),
         ({"positions": [0.0] * 7 + [math.inf]}, ["finite"]),
         ({"gripper": math.inf}, ["gripper", "inf"]),
@@ -108,6 +110,7 @@ def test_a_goal_id_survives_the_way_through_its_message():
         ({"sub_slices": [2, 2, 4]}, ["sub-slices", "rising"]),
         ({"sub_slices": [2, 5]}, ["sub-slices", "rising to 4"]),
         ({"sub_slices": []}, ["sub-slices"]),
+        ({"sub_slices": [1, 2, 3, 4, 5]}, ["sub-slices", "5", "4 steps"]),
     ],
 )
 def test_a_plan_that_does_not_fit_is_refused_naming_what_does_not(changes, words):

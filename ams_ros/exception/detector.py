@@ -51,6 +51,7 @@ class Detector:
         self._rest = robot.driver.rest
         self._still = 0
         self._moving = False
+        self._driver_report = ""
         lacking = {name: missing(rule.needs, robot.driver) for name, rule in RULES.items()}
         self._lacking = {name: reason for name, reason in lacking.items() if reason}
         self._made = {name: self._make(name) for name in RULES if name not in self._lacking}
@@ -185,10 +186,12 @@ class Detector:
             self._made[rule] = made
             self._arrange()
             _guarded(made, lambda: made.begin(self.state))
+            self.report_driver(self._driver_report)
         self._settings[rule] = setting
 
     def report_driver(self, message: str) -> None:
         """The driver or its controller says it is in error, or is gone; an empty message says it is well again."""
+        self._driver_report = message
         for rule in self._made.values():
             if isinstance(rule, DriverState):
                 rule.report(message)

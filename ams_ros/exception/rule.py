@@ -15,7 +15,6 @@ from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.types import Evidence, ExceptionKind, Severity
 
-
 SEVERITIES = (Severity.MINOR, Severity.SERIOUS, Severity.CRITICAL)
 """The least first."""
 

@@ -22,6 +22,13 @@ from ams_ros.nodes.conversions import seconds_of, to_duration, to_time
 from ams_ros.types import ActionException, Evidence, ExceptionKind, Severity, StopStage
 
 _Word = TypeVar("_Word", bound=Enum)
+_MOST_STEPS = 5000
+"""Of one plan: 100 s of a recovery, whose steps are the shortest. Looking at them all must not keep the next sample
+waiting."""
+
+_MOST_BEFORE = 1_000_000
+"""Steps of a slice before a plan."""
+
 _GOAL = re.compile(r"[0-9a-f]{32}")
 
 # The fields that message and record share by name, type and meaning.
@@ -109,6 +116,15 @@ def plan_of(message: MotionPlanMessage, joint_names: Sequence[str]) -> MotionPla
     if not message.positions or len(message.positions) % len(joint_names):
         allowed = f"a positive multiple of {len(joint_names)}, one number for each joint and step"
         raise ConfigurationError("positions of the plan", len(message.positions), allowed)
+    steps = len(message.positions) // len(joint_names)
+    if steps > _MOST_STEPS:
+        raise ConfigurationError("steps of the plan", steps, f"at most {_MOST_STEPS}")
+    if len(message.sub_slices) > steps:
+        raise ConfigurationError(
+            "sub-slices of the plan", len(message.sub_slices), f"at most one for each of {steps} steps"
+        )
+    if message.first_step > _MOST_BEFORE:
+        raise ConfigurationError("first_step of the plan", message.first_step, f"at most {_MOST_BEFORE}")
     for name in ("gripper", "previous_gripper"):
         if np.isinf(getattr(message, name)):
             raise ConfigurationError(f"{name} of the plan", getattr(message, name), "m, or NaN for none")

@@ -111,7 +111,11 @@ class DiagnosticsPublisher:
         values = {name: f"margin {margin:.3f}" for name, margin in margins.items() if name not in off}
         values |= {name: f"off: {why}" for name, why in off.items()}
         message = f"{len(values) - len(off)} rules watch, {len(off)} are off"
-        return self._status("rules", DiagnosticStatus.OK, message, values)
+        silenced = [name for name in off if name in detector.settings and not detector.settings[name].enabled]
+        if silenced:
+            message += f"; switched off: {', '.join(silenced)}"
+        level = DiagnosticStatus.WARN if silenced else DiagnosticStatus.OK
+        return self._status("rules", level, message, values)
 
     def _timing(self, present: Present) -> DiagnosticStatus:
         values = {"scheduling": present.scheduling}

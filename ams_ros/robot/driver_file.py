@@ -96,6 +96,11 @@ def _stop(root: Section) -> tuple[StopStep, ...]:
     stages = [step.stage.value for step in steps]
     if not stages or len(set(stages)) != len(stages):
         raise ConfigurationError(f"{root.key}.stop", stages, f"at least one of {', '.join(_STAGES)}, each at most once")
+    if stages == [StopStage.HOLD.value]:
+        # Nobody can tell an arm to stay where it is when its joint states have fallen silent.
+        raise ConfigurationError(
+            f"{root.key}.stop", stages, "a stage besides hold, which needs to know where the arm is"
+        )
     return steps
 
 

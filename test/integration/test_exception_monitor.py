@@ -271,6 +271,9 @@ def test_a_rule_can_be_switched_off_and_its_thresholds_changed_while_it_watches_
     assert bench.probe.set_parameters(MONITOR, rules__torque__share=[0.5] * 6) == []
     assert bench.probe.set_parameters(MONITOR, rules__tracking_error__enabled=False) == []
     bench.wait_diagnosed("tracking_error", "off: switched off")
+    status = bench.diagnostics.all[-1].status[1]
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message.endswith("switched off: tracking_error")
     assert "6" in bench.probe.set_parameters(MONITOR, rules__torque__share=[0.5] * 5)[0]
     assert bench.probe.set_parameters(MONITOR, rules__torque__share=0.9, rules__tracking_error__enabled=True) == []
 
@@ -297,4 +300,5 @@ def test_a_monitor_that_is_deactivated_says_so_by_its_heartbeat_and_goes_on_coun
         assert bench.probe.change(MONITOR, transition)
     wait_until(lambda: beats.all[-1].active, "it watches once more")
     # A stop is not lifted by configuring anew: there still is one to release.
-    wait_until(lambda: bench.release(told.number).success, "the stop that was left in force is released")
+    last = bench.exceptions.all[-1].number
+    wait_until(lambda: bench.release(last).success, "the stop that was left in force is released")
