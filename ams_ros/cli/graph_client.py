@@ -60,15 +60,15 @@ class GraphClient:
         self.session, self.namespace = session, namespace
         self._task = ActionClient(session.node, RunTask, f"{namespace}/replay_supervisor/run_task")
 
-    def require_graph(self, timeout: float = 4.0) -> None:
-        """Raise RobotError when nobody offers to run tasks."""
+    def require_graph(self, timeout: float = 8.0) -> None:
+        """Raise RobotError when nobody offers to run tasks; on a busy machine it takes 4 s to find them."""
         if not self.session.until(self._task.server_is_ready, timeout):
             raise RobotError(
                 f"no graph runs under {self.namespace} in this ROS domain: start one with `ams up` "
                 "in another terminal, or let this command start it with --start"
             )
 
-    def simulated(self, timeout: float = 2.0) -> bool:
+    def simulated(self, timeout: float = 5.0) -> bool:
         """Whether a simulated robot is there, waited for up to `timeout` seconds."""
         return self.session.offered(ResetScene, f"{self.namespace}/simulated_robot/reset", timeout)
 
