@@ -168,10 +168,13 @@ class ExceptionMonitor(AmsNode):
         while self._watching and self._guard.state is GuardState.STOPPING and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         self._watching = False
-        self._in_force = self._guard.exception
         self._collection.end()
         self._precedence.give_back()
-        self.on_executor(self._heartbeat.beat)
+        self.on_executor(self._look_away)
+
+    def _look_away(self) -> None:
+        self._in_force = self._guard.exception
+        self._heartbeat.beat()
 
     def _teardown(self) -> None:
         if self._rule_parameters is not None:

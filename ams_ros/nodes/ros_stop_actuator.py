@@ -60,7 +60,7 @@ class RosStopActuator:
         """
         self._answered, self._running = answered, running
         self._steps = driver.stop
-        self._newest: dict[StopStage, int] = {}
+        self._newest: dict[StopStage, Future] = {}
         self._own_goals: deque[str] = deque(maxlen=_OWN_GOALS)
         action = f"{driver.arm_action}/_action"
         self._cancel_client = node.create_client(CancelGoal, f"{action}/cancel_goal")
@@ -119,10 +119,13 @@ class RosStopActuator:
 
     def _send(self, stage: StopStage, client: Client, request: Any, meaning: Callable[[Any], tuple[bool, str]]) -> None:
         future = client.call_async(request)
-        number = self._newest[stage] = self._newest.get(stage, 0) + 1
+        before, self._newest[stage] = self._newest.get(stage), future
+        if before is not None:
+            # A stop that cannot be proven is tried for as long as it takes; what nobody answers would pile up.
+            client.remove_pending_request(before)
 
         def told(accepted: bool, message: str) -> None:
-            if self._newest[stage] == number:
+            if self._newest[stage] is future:
                 self._answered(stage, accepted, message)
 
         def read(done: Future) -> None:

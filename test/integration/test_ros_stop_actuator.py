@@ -58,3 +58,20 @@ def test_a_monitor_that_fails_stops_by_the_first_rung_and_cancels_only_where_the
             node.destroy_client(client)
         for service in made:
             node.destroy_service(service)
+
+
+def test_requests_that_nobody_answers_do_not_pile_up_however_often_a_stop_is_tried(probe: Probe) -> None:
+    driver = replace(load_driver("jaka_s5"), arm_action="/nobody/arm", stop=(CANCEL,))
+    refused: list[str] = []
+    actuator = RosStopActuator(
+        probe.node, driver, ("joint_1",), lambda *answer: refused.append(answer[2]), lambda: True
+    )
+    client = next(each for each in probe.node.clients if each.srv_name == "/nobody/arm/_action/cancel_goal")
+    try:
+        for _ in range(5):
+            actuator.cancel_all()
+        assert refused == ["service /nobody/arm/_action/cancel_goal is not there"] * 5
+        assert len(client._pending_requests) == 1
+    finally:
+        for made in [each for each in probe.node.clients if "nobody" in each.srv_name]:
+            probe.node.destroy_client(made)
