@@ -197,7 +197,8 @@ def test_what_demands_a_person_cannot_be_released_before_one_has_acknowledged() 
     assert arm.guard.acknowledge(0, arm.now) == "no stop is in force"
 
 
-def test_a_goal_that_lived_through_its_stop_is_stopped_again_after_the_acknowledgement() -> None:
+def _acknowledged_though_the_goal_lives() -> tuple[Arm, str]:
+    """The arm stands, obeys again and has been asked for nothing since."""
     arm, goal = moving(manners=dict(MULISH))
     arm.violate()
     arm.settle()
@@ -206,19 +207,17 @@ def test_a_goal_that_lived_through_its_stop_is_stopped_again_after_the_acknowled
     assert arm.guard.acknowledge(1, arm.now) is None
     arm.requests.clear()
     arm.manners.clear()
+    return arm, goal
+
+
+def test_a_goal_that_lived_through_its_stop_is_stopped_again_after_the_acknowledgement() -> None:
+    arm, goal = _acknowledged_though_the_goal_lives()
     arm.guard.goals([GoalNews(goal, True, 1000.0)], arm.now)
     assert arm.stages == [CANCEL]
 
 
 def test_such_a_goal_is_stopped_as_soon_as_it_moves_the_arm_though_its_status_never_changes() -> None:
-    arm, goal = moving(manners=dict(MULISH))
-    arm.violate()
-    arm.settle()
-    arm.speed = 0.0
-    arm.step(20)
-    assert arm.guard.acknowledge(1, arm.now) is None
-    arm.requests.clear()
-    arm.manners.clear()
+    arm, goal = _acknowledged_though_the_goal_lives()
     arm.step(20)
     assert not arm.requests, "it may be no more than the memory of a controller that was restarted"
     arm.speed = 0.2
