@@ -74,11 +74,10 @@ class Arm:
     def __post_init__(self) -> None:
         driver = load_driver(self.driver_name)
         # Drivers of other arms are met with this one's joints and masses: what differs is how they are stopped.
-        robot = WatchedRobot(PROFILE, replace(driver, robot=PROFILE.name, wrench=None), DYNAMICS)
-        settings = {name: replace(setting, enabled=name in self.rules) for name, setting in SETTINGS.items()}
+        self._robot = WatchedRobot(PROFILE, replace(driver, robot=PROFILE.name, wrench=None), DYNAMICS)
+        self._settings = {name: replace(setting, enabled=name in self.rules) for name, setting in SETTINGS.items()}
         self.driver = driver
         self.period = max(1, round(1.0 / (driver.joint_states.rate * STEP)))
-        self.detector = Detector(robot, settings)
         self.steps = 0
         self.requests: list[tuple[StopStage, int]] = []
         self.reports: list[ActionException] = []
@@ -92,7 +91,26 @@ class Arm:
         self._shown: tuple[Float64Array, float] = (self.position.copy(), 0.0)
         self._told: dict[str, bool] = {}
         self._numbers = itertools.count(1)
-        self.guard = ExceptionGuard(self.detector, driver, self, self._report, self.shadow, clock=lambda: self.now)
+        self._watch()
+
+    def _watch(self, numbered: int = 0, in_force: ActionException | None = None) -> None:
+        self.detector = Detector(self._robot, self._settings)
+        self.guard = ExceptionGuard(
+            self.detector,
+            self.driver,
+            self,
+            self._report,
+            self.shadow,
+            clock=lambda: self.now,
+            numbered=numbered,
+            in_force=in_force,
+        )
+
+    def configure_anew(self) -> None:
+        """The monitor gets another guard, which hears of the goals that run but of no answer to what was asked."""
+        self._newest = {stage: number + 1 for stage, number in self._newest.items()}
+        self._told = {}
+        self._watch(self.guard.numbered, self.guard.exception)
 
     @property
     def now(self) -> float:

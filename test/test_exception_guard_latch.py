@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from stop_model import ALL, CANCEL, DRIVER_STOP, HOLD, LIE, MULISH, Arm, moving, plan, stopped
 
-from ams_ros.exception.detector import Detector
-from ams_ros.exception.guard import ExceptionGuard, GoalNews, GuardState
+from ams_ros.exception.guard import GoalNews, GuardState
 from ams_ros.exception.plan import Purpose
 
 # Goals that turn up
@@ -227,23 +226,9 @@ def test_such_a_goal_is_stopped_as_soon_as_it_moves_the_arm_though_its_status_ne
     assert arm.reports[-1].rule == "foreign_goal"
 
 
-def _next_guard(arm: Arm) -> None:
-    """The monitor is configured anew: another guard and detector, which know no goals."""
-    before, arm.detector = arm.guard, Detector(arm.detector._robot, arm.detector.settings)
-    arm.guard = ExceptionGuard(
-        arm.detector,
-        arm.driver,
-        arm,
-        arm.reports.append,
-        clock=lambda: arm.now,
-        numbered=before.numbered,
-        in_force=before.exception,
-    )
-
-
 def test_a_stop_outlives_the_guard_that_made_it() -> None:
     arm = stopped()
-    _next_guard(arm)
+    arm.configure_anew()
     assert arm.guard.state is GuardState.STOPPED
     goal = arm.send()
     arm.step(20)
@@ -258,11 +243,10 @@ def test_a_stop_that_was_not_proven_before_its_guard_went_awaits_a_person_and_is
     arm, _ = moving(manners=dict(MULISH))
     arm.violate()
     arm.step(3) if during else arm.settle()
-    _next_guard(arm)
+    arm.configure_anew()
     assert arm.guard.state is GuardState.AWAITING_ACKNOWLEDGE
     assert "person" in (arm.guard.release(1, False, arm.now) or "")
     arm.manners.clear()
-    arm._told.clear()  # a monitor hears the statuses of the goals that run when it begins
     arm.step(100)
     assert not arm.known()
     assert arm.velocity == 0.0

@@ -173,6 +173,15 @@ class AnyOrder(RuleBasedStateMachine):
         assert state in (GuardState.STOPPED, GuardState.RECOVERING, GuardState.AWAITING_ACKNOWLEDGE)
         assert guard.state is GuardState.WATCHING
 
+    @precondition(lambda self: self.arm.guard.state is not GuardState.STOPPING)
+    @rule()
+    def the_monitor_is_configured_anew(self) -> None:
+        arm = self.arm
+        number, state = self.number, arm.guard.state
+        arm.configure_anew()
+        assert self.number == number
+        assert arm.guard.state is (GuardState.STOPPED if state is GuardState.RECOVERING else state)
+
     @precondition(lambda self: self.arm.guard.state is GuardState.STOPPING)
     @rule()
     def all_turns_well(self) -> None:
