@@ -189,6 +189,17 @@ def test_a_joint_that_can_no_longer_stop_before_its_limit_is_stopped_while_it_st
     assert speed.value == 2.0
 
 
+def test_an_arm_that_moves_up_to_its_limit_faster_than_the_profile_brakes_it_by_little_is_let_go_on():
+    spec = PROFILE.joints[WRIST]
+    detector, arm = make(
+        "joint_limits", position=PROFILE.start + one_joint(WRIST, spec.upper - PROFILE.start[WRIST] - 0.2)
+    )
+    arm.stand(2)
+    detector.begin(None, arm.now)
+    assert not arm.move(one_joint(WRIST, 1.0), 19)
+    assert not arm.stand(50)
+
+
 def test_an_arm_parked_at_its_limit_or_led_back_from_beyond_it_breaks_nothing():
     spec = PROFILE.joints[WRIST]
     beyond = PROFILE.start.copy()

@@ -22,7 +22,7 @@ def bench_faults(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the first scene with a fault; all faults use the same ones.")] = 720_000,
     clean_seed: Annotated[int, typer.Option(help="Of the first scene without one.")] = 730_000,
-    cap: Annotated[int, typer.Option(help="Step budget of every task.")] = 600,
+    cap: Annotated[int, typer.Option(help="Step budget of every task.")] = 1500,
     workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few faults and tasks.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.")] = None,

@@ -27,7 +27,7 @@ class FaultsRequest:
     seed: int
     clean_seed: int
     workers: int
-    cap: int = 600
+    cap: int = 1500
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured, before any process is started."""

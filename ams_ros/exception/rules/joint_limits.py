@@ -16,8 +16,14 @@ from ams_ros.types import Evidence, ExceptionKind, Severity
 class JointLimitsSettings:
     """Thresholds of joint_limits."""
 
-    beyond: float = limit(
-        0.02, "rad", 0.0, 1.0, "by which a joint may lie, or be unable to stop, beyond its limit; play and calibration"
+    beyond: float = limit(0.02, "rad", 0.0, 1.0, "by which a joint may lie beyond its limit; play and calibration")
+    overshoot: float = limit(
+        0.15,
+        "rad",
+        0.0,
+        3.2,
+        "by which a joint may be unable to stop before its limit, braked no harder than the profile says",
+        source="simulated WidowX: its policy moves up to a limit with 0.07 to spare of what its servos brake",
     )
     samples: int = limit(2, "", 1, 100, "joint samples in a row; a single estimate of a velocity may be off")
 
@@ -62,15 +68,18 @@ class JointLimits(JointRule):
             self._note(position)
             self._seen = True
         worst, joint, place = -np.inf, 0, 0.0
+        beyond, overshoot = self.settings.beyond * state.caution, self.settings.overshoot * state.caution
         known = zip(position, state.velocity.tolist(), self._specs, self._already, strict=True)
         for index, (q, v, (lower, upper, share), already) in enumerate(known):
             stop = q + v * abs(v) * share
-            out = (stop - upper if stop > upper or v > 0.0 else lower - stop) - already
+            upwards = stop > upper or v > 0.0
+            # What moves inwards stops further in than it lies.
+            lies, stops = (q - upper, stop - upper) if upwards else (lower - q, lower - stop)
+            out = max(min(lies, stops) - beyond, stops - overshoot) - already
             if out > worst:
                 worst, joint, place = out, index, stop
-        allowed = self.settings.beyond * state.caution
-        self.margin = max(0.0, (worst + _NEAR) / (allowed + _NEAR))
-        self._count = self._count + 1 if worst > allowed else 0
+        self.margin = max(0.0, 1.0 + worst / _NEAR)
+        self._count = self._count + 1 if worst > 0.0 else 0
         return self._fire(state, joint, place) if self._count >= self.settings.samples else None
 
     def _note(self, position: list[float]) -> None:
