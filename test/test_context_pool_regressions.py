@@ -134,6 +134,23 @@ def test_put_thread_dies_silently(memory_pool, monkeypatch):
         store.close()
 
 
+def test_put_fails_once_the_vectors_of_before_a_restart_and_after_it_are_2048(tmp_path):
+    def with_many(serial: int) -> NewContext:
+        own = (NewVector(KINDS[0], f"{each}", content(100 * serial + each, 64), cost=1.0) for each in range(60))
+        return NewContext(context(serial).record, tuple(own))
+
+    for serials in (range(20), range(20, 40)):
+        pool = ContextPool(options(tmp_path / "store"))
+        for serial in serials:
+            pool.put(with_many(serial))
+        pool.check()
+        pool.close()
+    pool = ContextPool(options(tmp_path / "store"))
+    assert pool.stats().contexts == 40
+    pool.check()
+    pool.close()
+
+
 def test_offload_leak_until_hit_rate_is_0(tmp_path):
     pool = ContextPool(options(tmp_path / "store", host_bytes=256 * KIB))
     for serial in range(20):

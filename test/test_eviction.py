@@ -91,6 +91,17 @@ def test_victims_are_all_that_came_and_did_not_leave_each_once(name, seed, steps
 
 
 @pytest.mark.parametrize("name", POLICIES)
+@settings(max_examples=25, deadline=None)
+@given(first=st.integers(0, 5000), gap=st.integers(0, 5000))
+def test_the_first_number_to_come_may_be_any_and_so_may_the_next(name, first, gap):
+    """After a restart what is on disk has numbers and is not in the tier, so that the first to come in is not 0."""
+    policy = find_policy(name)
+    numbers = [first, *range(first + 1 + gap, first + gap + 2100)]
+    admit(policy, *numbers)
+    assert sorted(policy.victims()) == numbers
+
+
+@pytest.mark.parametrize("name", POLICIES)
 def test_asking_for_one_victim_of_many_does_not_walk_through_all(name):
     policy = find_policy(name)
     admit(policy, *range(100_000))

@@ -148,6 +148,7 @@ class PriorityHybrid:
             raise KeyError(number)
 
     def _grow(self, number: int) -> None:
+        """Room for a number, which may be far beyond those before it; the widest column is full first."""
         count = number + 1
         if count > len(self._key):
             self._group, self._weight = enlarged(self._group, count), enlarged(self._weight, count)

@@ -31,10 +31,17 @@ def real_column(code: str) -> RealColumn:
 
 
 def enlarged(column: _Either, count: int) -> _Either:
-    """A column of the same numbers with at least that many places; the same one where it has them."""
+    """A column of the same numbers with at least that many places; the same one where it has them.
+
+    It only ever doubles, however many places are asked for: of columns that began short and are enlarged together the
+    widest are then full first, and who looks at one of those knows that the others have room too.
+    """
     if count <= len(column):
         return column
-    larger: _Either = _view(column.format, column.itemsize * max(count, 2 * len(column)))
+    places = len(column)
+    while places < count:
+        places *= 2
+    larger: _Either = _view(column.format, column.itemsize * places)
     larger[: len(column)] = column
     return larger
 
