@@ -14,6 +14,10 @@ from ams_ros.types import Float64Array
 class Debounce(Protocol):
     """What a rule asks after it compared a value with its limit."""
 
+    def clear(self) -> None:
+        """Forget what was."""
+        ...
+
     def critical(self, stamps: Float64Array, values: Float64Array, heard: NDArray[np.bool_]) -> float:
         """The largest limit with which this would have counted, at least once, at a sample that was heard.
 

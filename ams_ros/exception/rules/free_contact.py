@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ams_ros.exception.external_wrench import ExternalWrenchRule, payload_limit, smoothing_limit
 from ams_ros.exception.persistence import Duration
-from ams_ros.exception.rule import Need, Violation, WatchedRobot, WrenchRule
+from ams_ros.exception.rule import Need, Violation, WatchedRobot
 from ams_ros.exception.settings import check_limits, limit
 from ams_ros.exception.state import RobotState
-from ams_ros.exception.wrench_compensation import WrenchCompensation
-from ams_ros.types import Evidence, ExceptionKind, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +42,15 @@ class FreeContactSettings:
     )
     duration: float = limit(0.05, "s", 0.0, 10.0, "time above the limit that counts")
     release: float = limit(0.7, "", 0.1, 1.0, "share of the limit below which the contact has ended")
-    smoothing: float = limit(0.02, "s", 0.0, 1.0, "time constant of the low-pass")
-    payload: float = limit(0.25, "kg", 0.0, 100.0, "heaviest load that is taken as carried")
+    smoothing: float = smoothing_limit()
+    payload: float = payload_limit()
 
     def __post_init__(self) -> None:
         """Refuse thresholds out of range."""
         check_limits(self, FreeContact.name)
 
 
-class FreeContact(WrenchRule):
+class FreeContact(ExternalWrenchRule):
     """Watches the external force and torque at the wrist while the tip is above where it works.
 
     Work touches things, and some of it hard; free motion does not. Hence far lower limits and a far shorter time than
@@ -60,47 +59,33 @@ class FreeContact(WrenchRule):
     """
 
     name = "free_contact"
-    kind = ExceptionKind.COLLISION
-    severity = Severity.SERIOUS
     # Without them the gripper's weight turns with the pose and is more than the limit.
     needs = frozenset({Need.WRENCH, Need.DYNAMICS})
     Settings = FreeContactSettings
 
     def __init__(self, settings: FreeContactSettings, robot: WatchedRobot) -> None:
         """settings: thresholds in the units of the sensor."""
-        super().__init__(settings, robot)
-        self._compensation = WrenchCompensation(robot, settings.smoothing, settings.payload)
         self._duration = Duration(settings.duration, settings.release)
+        super().__init__(settings, robot, self._duration, settings.smoothing)
         self._free = False
 
-    @property
-    def degraded(self) -> str:
-        """Why this rule does not judge; empty when it does."""
-        return self._compensation.degraded
+    def compared(self) -> Mapping[str, Sequence[float]]:
+        """Nothing: good runs hardly touch anything there, so its limits are not learned from them."""
+        return {}
 
     def reset(self) -> None:
         """Forget the past, but not the sensor's offset."""
-        self._compensation.reset()
-        self._duration.clear()
-        self._free, self.margin = False, 0.0
+        super().reset()
+        self._free = False
 
     def wrench(self, state: RobotState) -> Violation | None:
         """Compare with the level, when it is high enough for anything to matter."""
         if not self._compensation.update(state) or self._compensation.degraded or not state.joint_samples:
             return None
-        x, y, z, u, v, w = self._compensation.external
-        force, torque = math.hypot(x, y, z), math.hypot(u, v, w)
-        force_limit, torque_limit = self.settings.force * state.caution, self.settings.torque * state.caution
-        margin = max(force / force_limit, torque / torque_limit)
-        self.margin = self._counted(margin, state)
+        self.margin = self._counted(self._compare(self._compensation.external, state.caution), state)
         if not self._duration.lasts(self.margin, state.stamp):
             return None
-        return self.violation(
-            state,
-            "the gripper touches something where there should be nothing",
-            Evidence("force", force, force_limit, "N"),
-            Evidence("torque", torque, torque_limit, "N m"),
-        )
+        return self._exceeded(state, "the gripper touches something where there should be nothing")
 
     def _counted(self, margin: float, state: RobotState) -> float:
         """The margin, 0 where the gripper works and while it is not free of an old contact."""
