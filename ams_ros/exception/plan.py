@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 
-from ams_ros.types import Float64Array
+from ams_ros.exception.sub_slices import cut_into_sub_slices
+from ams_ros.robot.stretches import Stretch
+from ams_ros.types import ActionSlice, Float64Array
 
 
 class Purpose(Enum):
@@ -54,3 +57,37 @@ class MotionPlan:
     def steps(self) -> int:
         """Number of steps."""
         return len(self.joints)
+
+
+def task_plan(
+    goal: str,
+    action_slice: ActionSlice,
+    stretch: Stretch,
+    *,
+    number: int,
+    first_step: int,
+    begin: Float64Array,
+    gripper: float | None,
+) -> MotionPlan:
+    """The plan of a stretch of slice `number` that begins with its step `first_step`.
+
+    begin: (dof,) rad, where the joints are. gripper: the finger target before it, m, None when there was none.
+    """
+    before = math.nan if gripper is None else gripper
+    return MotionPlan(
+        goal=goal,
+        context_id=action_slice.context_id,
+        slice=number,
+        first_step=first_step,
+        joints=stretch.joints,
+        gripper=before if stretch.gripper is None else stretch.gripper,
+        previous_gripper=before,
+        period=action_slice.period,
+        sub_slices=cut_into_sub_slices(stretch.joints, begin, action_slice.period),
+    )
+
+
+def recovery_plan(goal: str, joints: Float64Array, period: float, begin: Float64Array) -> MotionPlan:
+    """The plan of a recovery motion. joints: (steps, dof) rad, `period` s apart. begin: (dof,) rad, where they are."""
+    ends = cut_into_sub_slices(joints, begin, period)
+    return MotionPlan(goal, "", -1, 0, joints, math.nan, math.nan, period, ends, Purpose.RECOVERY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import uuid
 from collections.abc import Callable
@@ -13,8 +12,7 @@ from sensor_msgs.msg import JointState
 
 from ams_ros.errors import RobotError
 from ams_ros.exception.guard_state import LATCHED as NOTHING_MOVES
-from ams_ros.exception.plan import MotionPlan, Purpose
-from ams_ros.exception.sub_slices import cut_into_sub_slices
+from ams_ros.exception.plan import recovery_plan, task_plan
 from ams_ros.nodes.controllers import Controllers, RobotLimits
 from ams_ros.nodes.conversions import joints_of
 from ams_ros.nodes.goal_call import GoalCall
@@ -129,8 +127,7 @@ class RosRobot:
         hindered = self._hindered(stop)
         if hindered is not None:
             return hindered
-        ends = cut_into_sub_slices(joints, self._measured(), period)
-        plan = MotionPlan(uuid.uuid4().hex, "", -1, 0, joints, math.nan, math.nan, period, ends, Purpose.RECOVERY)
+        plan = recovery_plan(uuid.uuid4().hex, joints, period, self._measured())
         return self._goals.run(plan, self._clock, stop, announced=True)
 
     def restart(self, stop: StopRequest) -> None:
@@ -191,16 +188,14 @@ class RosRobot:
             self._command_gripper(stretch.gripper, stop)
             if stop.requested:
                 return Execution(0, False, stop.reason)
-        plan = MotionPlan(
-            goal=uuid.uuid4().hex,
-            context_id=action_slice.context_id,
-            slice=self._slice,
+        plan = task_plan(
+            uuid.uuid4().hex,
+            action_slice,
+            stretch,
+            number=self._slice,
             first_step=first_step,
-            joints=stretch.joints,
-            gripper=math.nan if self._commanded is None else self._commanded,
-            previous_gripper=math.nan if before is None else before,
-            period=action_slice.period,
-            sub_slices=cut_into_sub_slices(stretch.joints, self._measured(), action_slice.period),
+            begin=self._measured(),
+            gripper=before,
         )
         return self._goals.run(plan, self._clock, stop, announced=self._announces)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,12 +10,11 @@ from ams_ros.errors import ConfigurationError, RobotError
 from ams_ros.exception.detector import Detector
 from ams_ros.exception.guard import ExceptionGuard, GoalNews, GuardState
 from ams_ros.exception.guard_state import LATCHED
-from ams_ros.exception.plan import MotionPlan, Purpose
+from ams_ros.exception.plan import MotionPlan, recovery_plan, task_plan
 from ams_ros.exception.rule import WatchedRobot
-from ams_ros.exception.sub_slices import cut_into_sub_slices
 from ams_ros.exception.threshold_file import RuleSettings
 from ams_ros.robot.stop_request import StopRequest
-from ams_ros.robot.stretches import Stretch, cut_into_stretches
+from ams_ros.robot.stretches import cut_into_stretches
 from ams_ros.simulation.controller_stop_actuator import ControllerStopActuator
 from ams_ros.simulation.layout import SceneLayout
 from ams_ros.simulation.plant import Plant
@@ -117,7 +115,17 @@ class GuardedRobot(SimulatedRobot):
             before = self._gripper_target
             if stretch.gripper is not None:
                 self._command_gripper(stretch.gripper)
-            plan = self._plan(stretch, action_slice, steps, before) if self._options.announce else None
+            plan = None
+            if self._options.announce:
+                plan = task_plan(
+                    self._next_goal(),
+                    action_slice,
+                    stretch,
+                    number=self._slice,
+                    first_step=steps,
+                    begin=self._measured(),
+                    gripper=before,
+                )
             part = self._guarded(stretch.joints, action_slice.period, plan, stop)
             steps += part.steps
             if not part.completed:
@@ -143,9 +151,7 @@ class GuardedRobot(SimulatedRobot):
 
     def follow(self, joints: Float64Array, period: float, stop: StopRequest) -> Execution:
         """Run a recovery motion; see the protocol."""
-        ends = cut_into_sub_slices(joints, self._measured(), period)
-        goal = self._next_goal()
-        plan = MotionPlan(goal, "", -1, 0, joints, math.nan, math.nan, period, ends, Purpose.RECOVERY)
+        plan = recovery_plan(self._next_goal(), joints, period, self._measured())
         return self._guarded(joints, period, plan, stop)
 
     def restart(self, stop: StopRequest) -> None:
@@ -173,19 +179,6 @@ class GuardedRobot(SimulatedRobot):
             self._tick()
 
     # One motion.
-
-    def _plan(self, stretch: Stretch, action_slice: ActionSlice, first: int, before: float | None) -> MotionPlan:
-        return MotionPlan(
-            goal=self._next_goal(),
-            context_id=action_slice.context_id,
-            slice=self._slice,
-            first_step=first,
-            joints=stretch.joints,
-            gripper=math.nan if self._gripper_target is None else self._gripper_target,
-            previous_gripper=math.nan if before is None else before,
-            period=action_slice.period,
-            sub_slices=cut_into_sub_slices(stretch.joints, self._measured(), action_slice.period),
-        )
 
     def _next_goal(self) -> str:
         return f"{next(self._goals):032x}"
