@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.table import Table
-
 from ams_ros.benchmark.faults.report import FaultsReport
-from ams_ros.cli.output import console, print_table
+from ams_ros.cli.output import console, figure_table, print_table
 
 
 def show(report: FaultsReport) -> None:
@@ -26,9 +24,10 @@ def _show_faults(rows: list[dict[str, Any]]) -> None:
         "until the arm truly stood still; proven: by the guard and by the simulator, at rest: by the simulator; held: "
         "given up, at rest, for a person; success with AMS and without, same scenes, same faults"
     )
-    table = _table(
+    table = figure_table(
         *("fault", "took effect", "detected", "kind right", "proven", "at rest", "see", "p99", "stop", "p99"),
         *("recovered", "held", "with", "95 %", "without", "95 %"),
+        wraps=True,
     )
     for row in rows:
         table.add_row(*_fault_row(row))
@@ -95,11 +94,3 @@ def _interval(share: dict[str, Any]) -> str:
 
 def _seconds(spread: dict[str, float] | None, key: str = "median") -> str:
     return "" if spread is None else f"{spread[key]:.2f}"
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table

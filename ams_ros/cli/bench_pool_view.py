@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from ams_ros.benchmark.pool.goals import GOALS
-from ams_ros.cli.output import console, print_table
+from ams_ros.cli.output import console, figure_table, print_table
 
 
 def show(figures: Mapping[str, Any], judged: bool) -> None:
@@ -36,7 +35,7 @@ def show(figures: Mapping[str, Any], judged: bool) -> None:
 
 
 def _goals(figures: Mapping[str, Any], judged: bool) -> None:
-    table = _table(f"{figures['contexts']} contexts", "measured", "goal", "")
+    table = figure_table(f"{figures['contexts']} contexts", "measured", "goal", "")
     for goal in GOALS:
         *cells, verdict = goal.row(figures)
         table.add_row(*cells, Text(verdict, "green" if verdict == "met" else "bold red") if judged else "")
@@ -44,7 +43,9 @@ def _goals(figures: Mapping[str, Any], judged: bool) -> None:
 
 
 def _growth(points: list[dict[str, float]]) -> None:
-    table = _table("contexts", "exact p50, us", "p99", "similar p50, ms", "p99", "compared with all", "recall at 5")
+    table = figure_table(
+        "contexts", "exact p50, us", "p99", "similar p50, ms", "p99", "compared with all", "recall at 5"
+    )
     for point in points:
         table.add_row(
             f"{point['contexts']:.0f}",
@@ -56,15 +57,8 @@ def _growth(points: list[dict[str, float]]) -> None:
 
 
 def _eviction(kept: list[dict[str, Any]]) -> None:
-    table = _table("eviction policy", "room for", "hit rate", "computing saved")
+    table = figure_table("eviction policy", "room for", "hit rate", "computing saved")
     for each in kept:
         shares = (f"{each[name]:.1%}" for name in ("hit_rate", "seconds_saved_share"))
         table.add_row(each["policy"], f"{each['room']:.0%} of all bytes", *shares)
     print_table(table)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, justify="right" if place else "left")
-    return table

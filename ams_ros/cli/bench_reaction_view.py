@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ams_ros.benchmark.reaction.goals import GOALS
-from ams_ros.cli.output import print_table
+from ams_ros.cli.output import figure_table, print_table
 
 _COLUMNS = {
     "samples": ("stops", ".0f"),
@@ -30,7 +30,7 @@ _COLUMNS = {
 
 def show(figures: Mapping[str, Any], judged: bool) -> None:
     """Print goals, with verdicts when they are to be judged, and one line for each rate."""
-    table = _table("goal for", "measured", "goal", "")
+    table = figure_table("goal for", "measured", "goal", "")
     for prefix, goals in GOALS.items():
         for goal in goals if figures["loaded" if prefix else "quiet"] else ():
             *cells, verdict = goal.row(figures)
@@ -42,14 +42,7 @@ def show(figures: Mapping[str, Any], judged: bool) -> None:
 
 
 def _rates(title: str, rows: list[Mapping[str, Any]]) -> Table:
-    table = _table(title, *(heading for heading, _ in _COLUMNS.values()))
+    table = figure_table(title, *(heading for heading, _ in _COLUMNS.values()))
     for row in rows:
         table.add_row(f"{row['rate']:g} Hz", *(format(row[key], style) for key, (_, style) in _COLUMNS.items()))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, justify="right" if place else "left")
     return table

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.table import Table
-
 from ams_ros.benchmark.reuse.overhead import OverheadFigures, PairedTimes
 from ams_ros.benchmark.reuse.report import Filling, ReuseBenchReport
 from ams_ros.benchmark.reuse.stages import StageFigures
-from ams_ros.cli.output import console, print_table
+from ams_ros.cli.output import console, figure_table, print_table
 
 
 def show(report: ReuseBenchReport) -> None:
@@ -35,9 +33,10 @@ def _show_cells(scenes: str, rows: list[dict[str, Any]]) -> None:
     console().print(
         f"{scenes[0].upper()}{scenes[1:]}; each way on the same scenes; x: times direct inference, in pairs"
     )
-    table = _table(
+    table = figure_table(
         *("way to infer", "success", "95 %", "steps", "actions/s", "slice ms", "x", "first ms", "x"),
         *("vision", "prefix", "saved ms"),
+        wraps=True,
     )
     for row in rows:
         table.add_row(*_cell_row(row))
@@ -66,9 +65,10 @@ def _cell_row(row: dict[str, Any]) -> list[str]:
 
 def _show_overhead(figures: OverheadFigures) -> None:
     console().print(f"Nothing to reuse, {figures.slices} slices: the pool over direct inference, and that over itself")
-    table = _table(
+    table = figure_table(
         *("", "direct ms", "p99", "pool ms", "p99", "ratio", "in pairs", "of p99"),
         *("itself", "in pairs", "of p99"),
+        wraps=True,
     )
     for name, times in (("puts between slices", figures.drained), ("no pause for puts", figures.not_drained)):
         table.add_row(name, *_paired_row(times))
@@ -94,7 +94,7 @@ def _show_stages(name: str, figures: StageFigures) -> None:
         f"output {sizes.output:,} B"
     )
     stages = list(dict.fromkeys(stage for row in figures.rows for stage in row.stages_ms))
-    table = _table("situation", *stages, "slice", "x direct", "reused bytes", "from")
+    table = figure_table("situation", *stages, "slice", "x direct", "reused bytes", "from", wraps=True)
     for row in figures.rows:
         table.add_row(
             row.situation,
@@ -107,14 +107,6 @@ def _show_stages(name: str, figures: StageFigures) -> None:
     print_table(table)
     shares = ", ".join(f"{stage} {share:.0%}" for stage, share in figures.shares().items())
     console().print(f"Direct inference: {shares}. A put takes {figures.put_ms:.2f} ms in the background.\n")
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
 
 
 def _number(value: float | None, digits: int = 2) -> str:

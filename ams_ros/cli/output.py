@@ -30,6 +30,14 @@ def print_table(table: Table) -> None:
     (out if out.is_terminal else Console(width=PLAIN_WIDTH)).print(table)
 
 
+def figure_table(*columns: str, wraps: bool = False) -> Table:
+    """A table of figures: its first column tells what of. wraps: whether a cell may take more than one line."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, no_wrap=not wraps, justify="right" if place else "left")
+    return table
+
+
 def print_error(error: Exception) -> None:
     """Say on stderr, in one red line, what went wrong."""
     line = " ".join(str(error).splitlines())
