@@ -12,7 +12,8 @@ services, transitions, parameters, topics, actions. `random_checkpoint` is a pol
 graph itself. `domain` alone is enough for a test that starts processes itself, such as the command line: the
 environment of the test session then already holds the domain.
 
-`pool` and `disk_pool` are context pools in this process, for tests that need no node.
+`pool` and `disk_pool` are context pools in this process, for tests that need no node. `shared_plant` is a
+simulated arm.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ros_probe import NodeProcess, Probe
 
     from ams_ros.context.pool.pool import ContextPool
+    from ams_ros.simulation.plant import Plant
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +108,17 @@ def _starter(probe: Probe, base: Path) -> Iterator[Callable[..., NodeProcess]]:
         except AssertionError as error:
             disobedient.append(str(error))
     assert not disobedient, "\n".join(disobedient)
+
+
+@pytest.fixture(scope="module")
+def shared_plant() -> Iterator[Plant]:
+    """A simulated WidowX for all tests of a module, each of which resets it to the scene it needs."""
+    from ams_ros.robot.profile import load_profile  # noqa: PLC0415 - MuJoCo, and most tests need none of it
+    from ams_ros.simulation.plant import Plant  # noqa: PLC0415
+
+    plant = Plant(load_profile("widowx_250s"))
+    yield plant
+    plant.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import mujoco
 import numpy as np
 import pytest
-import yaml
+from changed_file import changed_file
 
 from ams_ros.errors import ConfigurationError
 from ams_ros.recovery.arm_shape import arm_parts, reaches
@@ -207,12 +207,5 @@ def test_surroundings_nobody_wrote_are_refused_with_those_there_are() -> None:
 def test_a_wrong_entry_of_the_surroundings_is_named_with_its_place(
     tmp_path: Path, path: tuple[Any, ...], value: object, complaint: str
 ) -> None:
-    content = yaml.safe_load(FILE.read_text())
-    place = content
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    file = tmp_path / "cell.yaml"
-    file.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigurationError, match=complaint):
-        read_surroundings(file)
+        read_surroundings(changed_file(FILE, tmp_path, path, value))

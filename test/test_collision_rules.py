@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from rule_feed import STILL, Feed
@@ -17,7 +15,6 @@ from ams_ros.exception.rules.wrench_contact import WrenchContact, WrenchContactS
 from ams_ros.exception.rules.wrench_jump import WrenchJump, WrenchJumpSettings
 from ams_ros.simulation.faults.disturbances import FOREARM, HAND
 from ams_ros.simulation.layout import SceneLayout
-from ams_ros.simulation.plant import Plant
 from ams_ros.types import ExceptionKind
 
 RULES = {
@@ -34,13 +31,6 @@ X = np.array([1.0, 0.0, 0.0])
 def feed(name, driver=None, **thresholds):
     rule, limits = RULES[name]
     return Feed(rule(limits(**thresholds), watched(**(driver or {}))))
-
-
-@pytest.fixture(scope="module")
-def shared_plant() -> Iterator[Plant]:
-    plant = Plant(PROFILE)
-    yield plant
-    plant.close()
 
 
 @pytest.fixture

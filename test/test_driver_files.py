@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from changed_file import changed_file
 
 from ams_ros.errors import ConfigurationError
 from ams_ros.resources import share_directory
@@ -82,14 +82,7 @@ def test_an_unknown_driver_is_refused_with_the_names_there_are() -> None:
 
 
 def changed(tmp_path: Path, path: tuple[Any, ...], value: object) -> Path:
-    content = yaml.safe_load((FOLDER / "simulated_widowx.yaml").read_text())
-    place = content
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    file = tmp_path / "driver.yaml"
-    file.write_text(yaml.safe_dump(content))
-    return file
+    return changed_file(FOLDER / "simulated_widowx.yaml", tmp_path, path, value)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The simulated robot: servos, gripper, sensors, cameras and the honesty of its physics."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -16,13 +14,6 @@ from ams_ros.simulation.rendering import RenderingError, choose_gl
 PROFILE = load_profile("widowx_250s")
 RED = (0.85, 0.10, 0.10)
 CUBE_PLACE = (0.27, -0.05)
-
-
-@pytest.fixture(scope="module")
-def shared_plant() -> Iterator[Plant]:
-    plant = Plant(PROFILE)
-    yield plant
-    plant.close()
 
 
 @pytest.fixture

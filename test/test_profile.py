@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from changed_file import changed_file
 
 from ams_ros.errors import ConfigurationError
 from ams_ros.resources import share_directory
@@ -58,15 +59,8 @@ def test_an_unknown_robot_is_refused_with_the_names_there_are() -> None:
 def test_a_wrong_entry_is_named_with_its_place(
     tmp_path: Path, path: tuple[Any, ...], value: object, complaint: str
 ) -> None:
-    content = yaml.safe_load(FILE.read_text())
-    place = content
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    changed = tmp_path / "robot.yaml"
-    changed.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigurationError, match=complaint):
-        read_profile(changed)
+        read_profile(changed_file(FILE, tmp_path, path, value))
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
