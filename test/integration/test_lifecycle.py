@@ -74,7 +74,8 @@ def test_a_wrong_robot_policy_or_task_refuses_to_configure_and_a_right_one_then_
     start_node, probe, parameters, module
 ):
     node = start_node(module, parameters.get(module))
-    name = {"simulated_robot": "task", "exception_monitor": "driver"}.get(module, "robot")
+    watches = {"exception_monitor": "driver", "replay_supervisor": "driver"}
+    name = {"simulated_robot": "task", **watches}.get(module, "robot")
     right = probe.parameters(node.name, name)[name]
     status = probe.status(node.name)
     assert probe.set_parameters(node.name, **{name: "no_such_thing"}) == []
