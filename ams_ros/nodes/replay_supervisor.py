@@ -261,7 +261,8 @@ def _request_of(wanted: RunTask.Goal) -> TaskRequest:
     if mode is Mode.DIRECT:
         for key, value in (("episode", wanted.episode), ("guidance", wanted.guidance.reference)):
             if value:
-                raise ConfigurationError(key, value, "empty in mode direct: only the modes context and exception use the pool")
+                allowed = "empty in mode direct: only the modes context and exception use the pool"
+                raise ConfigurationError(key, value, allowed)
     if (guidance is None) != (wanted.guided_slices == 0):
         raise ConfigurationError(
             "guided_slices", wanted.guided_slices, "at least 1 with a guidance reference, 0 without one"
