@@ -26,11 +26,11 @@ class Course:
         self.running.append(self)
 
     def wait_phase(self, phase, step=0):
-        wait_until(
-            lambda: any(each.phase == phase and each.step >= step for each in self.feedback),
-            f"the task is {phase} at step {step}",
-            30.0,
-        )
+        def there():
+            return any(each.phase == phase and each.step >= step for each in self.feedback)
+
+        wait_until(lambda: there() or not self.going_on(), f"the task is {phase} at step {step}", 30.0)
+        assert there(), self.end()
 
     def going_on(self):
         return self.handle.status in {GoalStatus.STATUS_ACCEPTED, GoalStatus.STATUS_EXECUTING}

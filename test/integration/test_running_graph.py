@@ -55,7 +55,11 @@ def node_processes() -> dict[str, psutil.Process]:
 
 def owned_segments(identifier: int) -> frozenset[str]:
     """Fast DDS segments and ports that a process owns, by the lock files it holds open."""
-    files = (os.path.realpath(entry) for entry in Path(f"/proc/{identifier}/fd").iterdir())
+    files = []
+    for entry in Path(f"/proc/{identifier}/fd").iterdir():
+        # It opens and closes others meanwhile.
+        with suppress(FileNotFoundError):
+            files.append(os.path.realpath(entry))
     return frozenset(Path(name).name.removesuffix("_el") for name in files if re.search(r"fastrtps_\w+_el$", name))
 
 
