@@ -46,8 +46,7 @@ class Graph:
         self.start_monitor()
 
     def start_monitor(self) -> None:
-        # A busy machine keeps a simulated robot waiting longer than the rule allows a real one.
-        self.monitor = self._start("exception_monitor", {"rules.silence.shortest": 0.4})
+        self.monitor = self._start("exception_monitor")
         # One that was killed is still listed for a while, so that its successor seems to be there too early.
         self.probe.meet(f"{MONITOR}/change_state")
         self.probe.bring_up(MONITOR)
@@ -62,7 +61,7 @@ class Graph:
     def push(self) -> ActionException:
         """So hard that no rule could miss it."""
         seen = len(self.exceptions.all)
-        self.inject("push", duration=0.3, magnitude=80.0, target="hand")
+        self.inject("push", duration=0.5, magnitude=80.0, target="hand")
         wait_until(lambda: len(self.exceptions.all) > seen, "an exception is told")
         return self.exceptions.all[seen]
 
