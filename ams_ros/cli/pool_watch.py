@@ -8,6 +8,9 @@ from ams_ros.errors import RobotError
 from ams_ros.msg import PoolStats
 from ams_ros.srv import GetPoolStats
 
+DISCOVERY_SECONDS = 5.0
+"""A pool that is there already may be found this late on a busy machine."""
+
 STORING_SECONDS = 1.0
 """Contexts are stored beside the task; the last ones get this long to arrive before they are counted."""
 
@@ -18,7 +21,7 @@ class PoolWatch:
     def __init__(self, client: GraphClient) -> None:
         """Take the first look; a pool that is not there is no error, inference goes without one, too."""
         self._session, self._service = client.session, f"{client.namespace}/context_pool/get_stats"
-        there = self._session.offered(GetPoolStats, self._service, 1.0)
+        there = self._session.offered(GetPoolStats, self._service, DISCOVERY_SECONDS)
         self._before = self._look() if there else None
 
     def use(self, inferences: int) -> PoolUse | None:
