@@ -14,7 +14,7 @@ from ams_ros.nodes.conversions import seconds_of
 # Best effort also hears reliable publishers, and depth 1 means latest wins.
 _LATEST_WINS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
-_DISCOVERY_SECONDS = 3.0
+_DISCOVERY_SECONDS = 5.0
 """A publisher that is there already may be found this late on a busy machine."""
 
 
