@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rclpy.action import ActionClient
 
 from ams_ros.action import RunTask
-from ams_ros.cli.ros_session import RosSession, nothing
+from ams_ros.cli.ros_session import DISCOVERY_SECONDS, RosSession, nothing
 from ams_ros.cli.task_report import Score
 from ams_ros.errors import ConfigurationError, RobotError
 from ams_ros.msg import ActionException as ActionExceptionMessage
@@ -68,7 +68,7 @@ class GraphClient:
                 "in another terminal, or let this command start it with --start"
             )
 
-    def simulated(self, timeout: float = 5.0) -> bool:
+    def simulated(self, timeout: float = DISCOVERY_SECONDS) -> bool:
         """Whether a simulated robot is there, waited for up to `timeout` seconds."""
         return self.session.offered(ResetScene, f"{self.namespace}/simulated_robot/reset", timeout)
 

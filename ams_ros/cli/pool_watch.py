@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from ams_ros.cli.graph_client import GraphClient
 from ams_ros.cli.pool_use import PoolUse
+from ams_ros.cli.ros_session import DISCOVERY_SECONDS
 from ams_ros.errors import RobotError
 from ams_ros.msg import PoolStats
 from ams_ros.srv import GetPoolStats
-
-DISCOVERY_SECONDS = 5.0
-"""A pool that is there already may be found this late on a busy machine."""
 
 STORING_SECONDS = 1.0
 """Contexts are stored beside the task; the last ones get this long to arrive before they are counted."""

@@ -19,6 +19,9 @@ from ams_ros.errors import RobotError
 TICK = 0.1
 """Seconds between two calls of a session's `watch` while it waits."""
 
+DISCOVERY_SECONDS = 5.0
+"""What is there already may be found this late on a busy machine."""
+
 
 def nothing() -> None:
     """Watch nothing."""
