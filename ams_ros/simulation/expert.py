@@ -79,6 +79,8 @@ class Expert:
             self.delivered = True
         if self.delivered and self._handled is not None:
             return self._go_home(joints, finger, centres[self._handled])
+        if (distances < BOWL_INNER_RADIUS).all() and not held:
+            return self._go_home(joints, finger, centres[distances.argmin()])
         cube = self._choose(centres, distances, closed_on, tip)
         self._handled = cube
         if held:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PERIOD, CONTROL_PERIOD = 0.05, 0.01
 RENDERED, STORED = 128, 64
+MOST_CUBES = CubesTask.maximum_objects
 _SHARD_EPISODES = 10
 _ATTEMPTS, _ATTEMPTS_WITH_LEARNER = 20, 200
 """A good learner seldom goes wrong."""
@@ -43,7 +44,9 @@ class DemoMix:
     """What the demonstrations look like; it decides what a policy learns, so it goes into meta.json.
 
     outside_weights: relative weights of 1, 2, 3 ... cubes outside the bowl at the start.
-    in_bowl_weights: relative weights of 0, 1, 2 ... cubes already in the bowl at the start.
+    in_bowl_weights: relative weights of 0, 1, 2 ... cubes already in the bowl at the start; those for which the table
+    holds no more cubes are left out.
+    finished: share in which no cube is left outside the bowl: the arm starts anywhere, goes home and stays there.
     random_start: share that starts from a random arm pose instead of the start pose.
     closed_start: share that starts with the gripper closed.
     noise: standard deviation of the Ornstein-Uhlenbeck noise on executed joint commands, rad.
@@ -51,8 +54,9 @@ class DemoMix:
     idle_steps: steps at rest at the end. step_limit: longer episodes are rejected.
     """
 
-    outside_weights: tuple[float, ...] = (0.46, 0.30, 0.16, 0.08)
-    in_bowl_weights: tuple[float, ...] = (0.45, 0.33, 0.17, 0.05)
+    outside_weights: tuple[float, ...] = (0.38, 0.24, 0.14, 0.09, 0.06, 0.05, 0.04)
+    in_bowl_weights: tuple[float, ...] = (0.42, 0.26, 0.13, 0.08, 0.05, 0.04, 0.02)
+    finished: float = 0.06
     random_start: float = 0.5
     closed_start: float = 0.15
     noise: float = 0.014
@@ -66,12 +70,12 @@ class DemoMix:
             weights = getattr(self, key)
             if not weights or min(weights) < 0.0 or sum(weights) <= 0.0:
                 raise ConfigurationError(f"mix.{key}", weights, "weights of 0 or more, not all 0")
-        for key in ("random_start", "closed_start", "noise_memory"):
+        for key in ("finished", "random_start", "closed_start", "noise_memory"):
             if not 0.0 <= getattr(self, key) <= 1.0:
                 raise ConfigurationError(f"mix.{key}", getattr(self, key), "0..1")
-        largest = len(self.outside_weights) + len(self.in_bowl_weights) - 1
-        if largest > CubesTask.maximum_objects:
-            raise ConfigurationError("mix", largest, f"at most {CubesTask.maximum_objects} cubes in a scene")
+        for key, most in (("outside_weights", MOST_CUBES), ("in_bowl_weights", MOST_CUBES + 1)):
+            if len(getattr(self, key)) > most:
+                raise ConfigurationError(f"mix.{key}", getattr(self, key), f"at most {most} weights")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,7 +233,7 @@ def _attempt(plant: Plant, rng: np.random.Generator, mix: DemoMix, learner: Lear
         noise = mix.noise_memory * noise + fresh * rng.standard_normal(len(noise))
         # At rest the real arm is commanded exactly its start pose, so the idle end is shown without noise.
         _execute(plant, advice.action, np.zeros_like(noise) if advice.idle else noise)
-    if task.placed(plant) != in_bowl + 1:
+    if task.placed(plant) != min(in_bowl + 1, len(layout.cubes)):
         raise _RejectedError("the cube is not in the bowl")
     columns = [np.stack([np.asarray(value) for value in column]) for column in zip(*frames, strict=True)]
     return Episode(*columns)
@@ -244,16 +248,20 @@ def _advise(expert: Expert) -> Advice:
 
 def _draw_layout(profile: RobotProfile, rng: np.random.Generator, mix: DemoMix) -> tuple[SceneLayout, int]:
     """A training scene with the arm's and gripper's start, and how many cubes it puts into the bowl."""
-    outside = 1 + int(rng.choice(len(mix.outside_weights), p=_shares(mix.outside_weights)))
-    in_bowl = int(rng.choice(len(mix.in_bowl_weights), p=_shares(mix.in_bowl_weights)))
+    finished = rng.uniform() < mix.finished
+    outside = 0 if finished else 1 + _chosen(mix.outside_weights, rng)
+    in_bowl = _chosen(mix.in_bowl_weights[: MOST_CUBES - outside + 1], rng)
+    if finished:
+        in_bowl = max(1, in_bowl)
     scene = CubesTask().sample(int(rng.integers(2**62)), outside + in_bowl, in_bowl, SceneDomain.TRAINING)
-    arm = _random_pose(profile, rng) if rng.uniform() < mix.random_start else profile.start
+    arm = _random_pose(profile, rng) if finished or rng.uniform() < mix.random_start else profile.start
     finger = profile.gripper.lower if rng.uniform() < mix.closed_start else profile.gripper.upper
     return SceneLayout(cubes=scene.cubes, arm=arm, finger=finger, settle=scene.settle), in_bowl
 
 
-def _shares(weights: tuple[float, ...]) -> Float64Array:
-    return np.array(weights) / sum(weights)
+def _chosen(weights: tuple[float, ...], rng: np.random.Generator) -> int:
+    """An index, drawn by relative weights."""
+    return int(rng.choice(len(weights), p=np.array(weights) / sum(weights)))
 
 
 def _random_pose(profile: RobotProfile, rng: np.random.Generator) -> Float64Array:

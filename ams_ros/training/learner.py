@@ -16,6 +16,7 @@ from ams_ros.robot.stop_request import StopRequest
 from ams_ros.simulation.layout import CUBE_SIDE, SceneLayout
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.robot import SimulatedRobot
+from ams_ros.simulation.tasks.cubes import inside_bowl
 from ams_ros.types import SliceRequest
 
 FEWEST_SLICES, MOST_SLICES = 7, 16
@@ -30,14 +31,16 @@ class Learner:
         self._inference = SliceInference(load_policy(checkpoint))
 
     def goes_wrong(self, plant: Plant, layout: SceneLayout, instruction: str, rng: np.random.Generator) -> bool:
-        """Work on a fresh scene for a few slices; whether every cube still lies on the table then.
+        """Work on a fresh scene for a few slices; whether every cube outside the bowl still lies on the table then.
 
         The plant is left as it is at that moment.
         """
         robot = SimulatedRobot(plant)
         robot.reset(layout)
+        outside = ~inside_bowl(plant.cube_poses()[0])
         for _ in range(int(rng.integers(FEWEST_SLICES, MOST_SLICES + 1))):
             request = SliceRequest(instruction, int(rng.integers(2**62)), bypass=True)
             wanted = self._inference.infer(robot.observe(instruction), request).slice
             robot.execute(wanted.head(wanted.execute), StopRequest())
-        return bool((plant.cube_poses()[0][:, 2] < CUBE_SIDE).all())
+        centres = plant.cube_poses()[0][outside]
+        return bool((centres[:, 2] < CUBE_SIDE).all() and not inside_bowl(centres).any())

@@ -52,8 +52,12 @@ class TrainingLimits:
 
 DEFAULT_RECIPE, DEFAULT_LIMITS = Recipe(), TrainingLimits()
 
-CORRECTIONS = DemoMix(in_bowl_weights=(1.0,), random_start=0.0, closed_start=0.0)
-"""Corrections begin with an empty bowl: with cubes in it, idling in the start pose would count as going wrong, and the
+CORRECTIONS = (
+    DemoMix(in_bowl_weights=(1.0,), finished=0.0, random_start=0.0, closed_start=0.0),
+    DemoMix(in_bowl_weights=(0.0, *DemoMix().in_bowl_weights[1:]), finished=0.0, random_start=1.0, closed_start=0.0),
+)
+"""What the rounds of corrections begin with, in turn: an empty bowl and the arm in its start pose, or cubes in the bowl
+and the arm anywhere. Never both cubes in the bowl and the start pose: idling there would count as going wrong, and the
 ambiguity that the demonstrations are to leave would be trained away."""
 
 
@@ -141,6 +145,7 @@ def train_task(
                 seed=seed + 1000 * (number - 1),
                 workers=limits.workers,
                 console=console,
+                mix=CORRECTIONS[(number - 1) % len(CORRECTIONS)],
                 learner=learner,
             )
         trainer = train(recipe.until(number), *map(folders.corrections, range(1, number + 1)))
@@ -151,7 +156,15 @@ def train_task(
 
 
 def _collect(
-    what: str, folder: Path, episodes: int, *, seed: int, workers: int, console: Console, learner: Path | None = None
+    what: str,
+    folder: Path,
+    episodes: int,
+    *,
+    seed: int,
+    workers: int,
+    console: Console,
+    mix: DemoMix | None = None,
+    learner: Path | None = None,
 ) -> None:
     """Collect with a bar, or with lines where there is no terminal."""
     with Progress(console=console, disable=not console.is_terminal) as progress:
@@ -162,7 +175,6 @@ def _collect(
             if not console.is_terminal and done % LINE_EVERY == 0:
                 console.print(f"{done} of {episodes} {what}", highlight=False)
 
-        mix = DemoMix() if learner is None else CORRECTIONS
         collect(folder, episodes, seed, workers, mix=mix, learner=learner, progress=show)
 
 
