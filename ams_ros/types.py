@@ -87,6 +87,7 @@ class ActionSlice:
     period: seconds per step.
     execute: how many leading steps the policy wants run before it is asked again, 1..horizon.
     context_id: names the inference this came from, unique per model process.
+    stop: whether the policy marks the task as done with this slice; False for a policy that has no such flag.
     """
 
     joints: Float64Array
@@ -94,6 +95,7 @@ class ActionSlice:
     period: float
     execute: int
     context_id: str
+    stop: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a slice whose parts do not fit together or that holds a number that is not finite."""
@@ -144,13 +146,17 @@ class GuidanceVariant(Enum):
 SIMILAR = "similar"
 """Guidance reference: the most similar context that succeeded."""
 
+SUCCESS = "success"
+"""Guidance reference: of the episodes that succeeded with this instruction, the one whose beginning is the rank-th
+nearest to the present situation; its context with the request's index is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
     """Start denoising from a stored inference instead of noise (paper, sections 3.2.1 and 3.4).
 
-    reference: SIMILAR, a context id, or an episode id, of which the context with the request's index is taken.
-    start_time: flow time to start at, 0 < t <= 1; NOISE always starts at 1.
+    reference: SIMILAR, SUCCESS, a context id, or an episode id, of which the context with the request's index is taken.
+    rank: with SUCCESS, 0 for the nearest. start_time: flow time to start at, 0 < t <= 1; NOISE always starts at 1.
     steps: denoising steps; 0 means proportionally fewer, the policy's own number times the start time.
     """
 
@@ -158,11 +164,14 @@ class Guidance:
     start_time: float
     variant: GuidanceVariant = GuidanceVariant.LATENT
     steps: int = 0
+    rank: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be started from."""
         if not self.reference:
-            raise ConfigurationError("guidance", self.reference, f"{SIMILAR}, a context id or an episode id")
+            raise ConfigurationError("guidance", self.reference, f"{SIMILAR}, {SUCCESS}, a context id or an episode id")
+        if not 0 <= self.rank < 1_000_000 or (self.rank and self.reference != SUCCESS):
+            raise ConfigurationError("guidance rank", self.rank, f"0 or more with reference {SUCCESS}, else 0")
         if not 0.0 < self.start_time <= 1.0:
             raise ConfigurationError("start_time", self.start_time, "above 0 and at most 1")
         if not 0 <= self.steps <= 1000:
@@ -193,7 +202,8 @@ class ReuseReport:
     vision_exact, vision_approximate: cameras whose features were reused. prefix: "", exact or approximate.
     tiers: where the reused vectors lay, one word each: process, host or disk. bytes_reused: their size.
     patch_difference: largest patch difference that was let pass as the same picture, 0..1; 0 without approximation.
-    guided_by: context id denoising started from, empty for noise. similarity: cosine of its situation to this one.
+    guided_by: context id denoising started from, empty for noise; guided_episode: the episode it belongs to.
+    similarity: cosine of its situation to this one.
     start_time: flow time denoising began at. steps: denoising steps run.
     lookup_seconds: spent asking. seconds_saved: median time of the stages not run, less lookup_seconds.
     stored: whether this inference was queued for the pool.
@@ -208,6 +218,7 @@ class ReuseReport:
     bytes_reused: int = 0
     patch_difference: float = 0.0
     guided_by: str = ""
+    guided_episode: str = ""
     similarity: float = 0.0
     start_time: float = 1.0
     steps: int = 0
@@ -330,13 +341,32 @@ class Execution:
 class Mode(Enum):
     """Which primitives a task runs with.
 
-    DIRECT is the paper's baseline: infer, execute, infer again. CONTEXT adds the pool: reuse, storing, guidance.
-    EXCEPTION adds to that the checks of each action and the recovery from exceptions.
+    DIRECT is the paper's baseline: infer, execute, infer again. RESET is its straw man: as DIRECT, and when nothing
+    happens any more back to the start pose and on from noise. CONTEXT adds the pool to DIRECT: reuse, storing,
+    guidance. EXCEPTION adds to that the checks of each action and the recovery from exceptions. AMS adds to that action
+    replay: back to the start pose, and on guided by earlier successes.
     """
 
     DIRECT = "direct"
+    RESET = "reset"
     CONTEXT = "context"
     EXCEPTION = "exception"
+    AMS = "ams"
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the context pool is read and written."""
+        return self in (Mode.CONTEXT, Mode.EXCEPTION, Mode.AMS)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether actions are checked and exceptions recovered from; hardware rules guard every mode."""
+        return self in (Mode.EXCEPTION, Mode.AMS)
+
+    @property
+    def replayed(self) -> bool:
+        """Whether the task goes on from the start pose when nothing happens any more."""
+        return self in (Mode.RESET, Mode.AMS)
 
 
 class Phase(Enum):
@@ -345,13 +375,20 @@ class Phase(Enum):
     INFERRING = "inferring"
     EXECUTING = "executing"
     RECOVERING = "recovering"
+    REPLAYING = "replaying"
     ENDED = "ended"
 
 
 class Outcome(Enum):
-    """How a task ended, as far as the robot itself can tell; none of these claims that the task succeeded."""
+    """How a task ended, as far as the robot itself can tell; none of these is the simulator's truth.
+
+    AT_REST: the policy came to rest. FINISHED: as many jobs were seen done as were asked for, or the user's own service
+    said so. EXHAUSTED: no attempt moves anything any more.
+    """
 
     AT_REST = "at_rest"
+    FINISHED = "finished"
+    EXHAUSTED = "exhausted"
     BUDGET_SPENT = "budget_spent"
     CANCELED = "canceled"
     FAILED = "failed"
@@ -361,8 +398,11 @@ class Outcome(Enum):
 class TaskRequest:
     """What `run_task` asks for.
 
-    seed: the noise of slice k is drawn from (seed, k). episode: id under which the pool keeps the task's contexts.
-    guidance: of the first guided_slices slices; needs mode CONTEXT.
+    seed: the noise of slice k is drawn from (seed, k). episode: id under which the pool keeps the task's contexts; in
+    modes that replay, those of attempt k lie under `episode` followed by a dot and k, each attempt's slices counted
+    from 0. guidance: of the first guided_slices slices; needs mode CONTEXT or EXCEPTION.
+    task: name of a task description under config/tasks, which says what a job is and how the robot can tell that one
+    is done; empty when nobody wrote one. jobs: how many are to be done; 0 when the user does not know.
     """
 
     instruction: str
@@ -372,21 +412,68 @@ class TaskRequest:
     episode: str = ""
     guidance: Guidance | None = None
     guided_slices: int = 0
+    task: str = ""
+    jobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class TaskProgress:
-    """Where a running task stands: steps executed so far, slices begun so far, exceptions met so far."""
+class TaskStatus:
+    """Where a running task stands.
+
+    Counts so far: steps executed, slices begun, exceptions met, returns to the start pose, jobs seen done.
+    """
 
     phase: Phase
     step: int
     slice: int
     exceptions: int = 0
+    replays: int = 0
+    jobs: int = 0
+
+
+class EventKind(Enum):
+    """What happened in a task. SLICE: one was inferred. EXCEPTION: the monitor stopped it. RECOVERED: it may go on.
+
+    REPLAY: nothing happens any more, or a job is done, so the next attempt begins. RETURNED: back at the start pose.
+    JOB: a job was seen done. ENDED: the task.
+    """
+
+    SLICE = "slice"
+    EXCEPTION = "exception"
+    RECOVERED = "recovered"
+    REPLAY = "replay"
+    RETURNED = "returned"
+    JOB = "job"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent:
+    """One line of a task's timeline.
+
+    seconds: since the task began. step: steps executed until then. attempt: number of the attempt, from 0; each begins
+    at the start pose. slice: number of the newest slice within the attempt, -1 before the first. episode: under which
+    the pool keeps the attempt's contexts. context_id, reuse: of the slice that was inferred.
+    """
+
+    kind: EventKind
+    seconds: float
+    step: int
+    attempt: int
+    slice: int
+    message: str
+    episode: str = ""
+    context_id: str = ""
+    reuse: ReuseReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """How a task went. seconds: whole task; policy_seconds: the part spent waiting for inference."""
+    """How a task went. seconds: whole task; policy_seconds: the part spent waiting for inference.
+
+    replays: returns to the start pose. job_steps: the step count at which each job was seen done, as far as the robot
+    itself can tell; empty where nobody looks.
+    """
 
     outcome: Outcome
     message: str
@@ -396,3 +483,4 @@ class TaskResult:
     replays: int
     seconds: float
     policy_seconds: float
+    job_steps: tuple[int, ...] = ()

@@ -21,8 +21,8 @@ from ams_ros.types import (
     ReuseReport,
     Severity,
     StageTime,
-    TaskProgress,
     TaskRequest,
+    TaskStatus,
 )
 
 
@@ -137,7 +137,7 @@ class World:
         self.clock, self.stop = ManualClock(), StopRequest()
         self.source = ArithmeticSource(self.clock, **source)
         self.robot = ArithmeticRobot(self.clock, self.source)
-        self.progress: list[TaskProgress] = []
+        self.progress: list[TaskStatus] = []
         self.recovery = ArithmeticRecovery(self.clock)
         self.loop = TaskLoop(
             self.source,

@@ -15,7 +15,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 ROS = {"rclpy", "rcl_interfaces", "launch", "launch_ros", "ament_index_python"}
 INTERFACES = {"ams_ros.msg", "ams_ros.srv", "ams_ros.action"}
 GROUND = {"types", "errors", "resources", "__init__"}
-CORE = {"context", "exception", "policy", "recovery", "robot", "supervision"}
+CORE = {"context", "exception", "policy", "recovery", "replay", "robot", "supervision"}
 BESIDE = {"simulation", "benchmark", "training"}
 ROS_FLOOR = {"nodes", "cli"}
 
@@ -26,7 +26,8 @@ ALLOWED = {
     "robot": set(),
     "exception": {"robot"},
     "recovery": {"robot", "exception"},
-    "supervision": {"robot", "policy", "exception", "recovery"},
+    "replay": {"robot", "exception", "recovery"},
+    "supervision": {"robot", "policy", "exception", "recovery", "replay"},
     "simulation": {"robot", "exception"},
     "training": {"policy", "robot", "simulation"},
     "benchmark": {*CORE, "simulation"},

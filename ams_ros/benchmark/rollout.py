@@ -20,7 +20,7 @@ from ams_ros.simulation.tasks import find_task
 from ams_ros.supervision.clock import SteadyClock
 from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop, parse_mode
-from ams_ros.types import Inference, Mode, Observation, SliceRequest, TaskProgress, TaskRequest
+from ams_ros.types import Inference, Observation, SliceRequest, TaskRequest, TaskStatus
 
 EPISODE_BYTES = 32 * 2**20
 """Memory of the pool of one episode: some 250 contexts of the shipped policy, more than a step budget of 1500 makes."""
@@ -72,7 +72,7 @@ class Rollout:
 
     def run(self, seed: int) -> Episode:
         """Run the scene of that seed to its end; the simulator's truth scores it and steers nothing."""
-        if self._mode is Mode.DIRECT:
+        if not self._mode.pooled:
             return self._run(seed, LocalSliceSource(SliceInference(self._policy), self._robot))
         if self._reuse is not None:
             return self._run(seed, self._with(self._reuse))
@@ -87,7 +87,7 @@ class Rollout:
         self._robot.reset(self._task.sample(seed, objects))
         first_success: int | None = None
 
-        def score(progress: TaskProgress) -> None:
+        def score(progress: TaskStatus) -> None:
             nonlocal first_success
             if self._task.placed(self._plant) < objects:
                 first_success = None
@@ -95,7 +95,7 @@ class Rollout:
                 first_success = progress.step
 
         loop = TaskLoop(source, self._robot, SteadyClock(), self._rest, score)
-        episode = f"seed-{seed}-{uuid.uuid4().hex[:12]}" if self._mode is Mode.CONTEXT else ""
+        episode = f"seed-{seed}-{uuid.uuid4().hex[:12]}" if self._mode.pooled else ""
         task = TaskRequest(self._task.instruction, self._mode, self._request.cap, seed, episode)
         result = loop.run(task, StopRequest())
         placed = self._task.placed(self._plant)

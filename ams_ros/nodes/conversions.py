@@ -127,6 +127,7 @@ def guidance_message(guidance: Guidance | None) -> GuidanceMessage:
         start_time=guidance.start_time,
         variant=guidance.variant.value,
         steps=guidance.steps,
+        rank=guidance.rank,
     )
 
 
@@ -140,7 +141,7 @@ def guidance_of(message: GuidanceMessage) -> Guidance | None:
     except ValueError:
         allowed = ", ".join(each.value for each in GuidanceVariant)
         raise ConfigurationError("guidance variant", message.variant, allowed) from None
-    return Guidance(message.reference, message.start_time, variant, message.steps)
+    return Guidance(message.reference, message.start_time, variant, message.steps, message.rank)
 
 
 def slice_request_of(message: InferSlice.Request) -> SliceRequest:

@@ -40,7 +40,7 @@ from ams_ros.robot.stop_request import StopRequest
 from ams_ros.srv import InferSlice
 from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop, parse_mode
-from ams_ros.types import Mode, Outcome, Phase, TaskProgress, TaskRequest, TaskResult
+from ams_ros.types import Outcome, Phase, TaskRequest, TaskResult, TaskStatus
 
 _REST = RestThresholds()
 
@@ -234,7 +234,7 @@ class ReplaySupervisor(AmsNode):
         finally:
             self._robot.end_task()
 
-    def _tell_progress(self, task: _Task, progress: TaskProgress) -> None:
+    def _tell_progress(self, task: _Task, progress: TaskStatus) -> None:
         phase, step, number = progress.phase.value, progress.step, progress.slice
         if progress.phase is not Phase.ENDED:
             task.goal.publish_feedback(
@@ -258,7 +258,7 @@ def _request_of(wanted: RunTask.Goal) -> TaskRequest:
     if wanted.step_budget < 1:
         raise ConfigurationError("step_budget", wanted.step_budget, "an integer of at least 1")
     mode, guidance = parse_mode(wanted.mode), guidance_of(wanted.guidance)
-    if mode is Mode.DIRECT:
+    if not mode.pooled:
         for key, value in (("episode", wanted.episode), ("guidance", wanted.guidance.reference)):
             if value:
                 allowed = "empty in mode direct: only the modes context and exception use the pool"
@@ -268,7 +268,7 @@ def _request_of(wanted: RunTask.Goal) -> TaskRequest:
             "guided_slices", wanted.guided_slices, "at least 1 with a guidance reference, 0 without one"
         )
     episode = wanted.episode
-    if mode is not Mode.DIRECT:
+    if mode.pooled:
         episode = check_identifier("episode", episode) if episode else f"task-{uuid.uuid4().hex[:16]}"
     return TaskRequest(
         wanted.instruction, mode, wanted.step_budget, wanted.seed, episode, guidance, wanted.guided_slices

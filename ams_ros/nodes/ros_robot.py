@@ -65,7 +65,7 @@ class RosRobot:
         when a controller is not there.
         """
         self._forget()
-        self._announces = mode is Mode.EXCEPTION
+        self._announces = mode.guarded
         if self._announces:
             self._monitor.require(stop)
         self._monitor.lift_leftover(stop)

@@ -80,7 +80,8 @@ class RobotProfile:
     """Everything about one robot model.
 
     start: (dof,) rad, the pose tasks start from. safe: (dof,) rad, clear of table and objects, where a robot waits that
-    could not be brought back the way it came. tip_origin: m, of the tip link in the last arm joint's child.
+    could not be brought back the way it came. tip_origin: m, of the tip link in the last arm joint's child. deadband:
+    rad; a position nearer than this to the one a joint's servo holds does not move it; 0 where that is not known.
     """
 
     name: str
@@ -93,6 +94,7 @@ class RobotProfile:
     links: tuple[LinkSpec, ...]
     start: Float64Array
     safe: Float64Array
+    deadband: float = 0.0
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -163,6 +165,7 @@ def read_profile(path: Path) -> RobotProfile:
         links=tuple(_link(section) for section in root.sections("links")),
         start=np.array(root.numbers("start")),
         safe=np.array(root.numbers("safe")),
+        deadband=root.number("deadband") if root.has("deadband") else 0.0,
     )
     _check(profile, path.name)
     return profile
@@ -177,6 +180,8 @@ def _check(profile: RobotProfile, source: str) -> None:
             raise ConfigurationError(f"{source}: {key}", pose.tolist(), f"{dof} angles, one for each joint")
         if not ((pose >= profile.lower) & (pose <= profile.upper)).all():
             raise ConfigurationError(f"{source}: {key}", pose.tolist(), "angles within the joint limits")
+    if not 0.0 <= profile.deadband <= 0.1:
+        raise ConfigurationError(f"{source}: deadband", profile.deadband, "0..0.1 rad")
     links = {link.name for link in profile.links}
     for link in (profile.base_link, *(joint.child for joint in profile.joints)):
         if link not in links:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ams_ros.robot.protocol import Robot
 from ams_ros.robot.stop_request import StopRequest
-from ams_ros.types import ActionException, Execution, Float64Array, JointSample
+from ams_ros.types import ActionException, Execution, Float64Array, JointSample, WrenchSample
 
 
 class RecoverableRobot(Robot, Protocol):
@@ -24,6 +24,10 @@ class RecoverableRobot(Robot, Protocol):
         """
         ...
 
+    def listen_wrench(self, listener: Callable[[WrenchSample], None]) -> None:
+        """The same with every sample of the wrist sensor; a robot without one never calls."""
+        ...
+
     def release(self, exception: ActionException, *, recovery: bool) -> None:
         """Lift the stop of `exception`: for recovery motions only, watched at reduced thresholds, or for good.
 
@@ -32,7 +36,9 @@ class RecoverableRobot(Robot, Protocol):
         ...
 
     def follow(self, joints: Float64Array, period: float, stop: StopRequest) -> Execution:
-        """Run a recovery motion, (steps, dof) rad, row k at (k + 1) * period s; as `execute` does a slice.
+        """Run a recovery motion or a way back to the start pose, (steps, dof) rad, row k at (k + 1) * period s.
+
+        As `execute` does a slice.
 
         `exception` of the result is set when the monitor stopped this motion too.
         """

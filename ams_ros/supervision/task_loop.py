@@ -17,9 +17,9 @@ from ams_ros.types import (
     Outcome,
     Phase,
     SliceRequest,
-    TaskProgress,
     TaskRequest,
     TaskResult,
+    TaskStatus,
 )
 
 
@@ -45,7 +45,7 @@ class TaskLoop:
         robot: Robot,
         clock: Clock,
         rest: RestThresholds,
-        on_progress: Callable[[TaskProgress], None],
+        on_progress: Callable[[TaskStatus], None],
         *,
         recovery: Recovery | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class TaskLoop:
         discarded: its steps that were run count, its rest is never run, and after recovery a new slice is inferred from
         a fresh observation.
         """
-        recovery = self._recovery if request.mode is Mode.EXCEPTION else None
+        recovery = self._recovery if request.mode.guarded else None
         run = _TaskRun(
             self._source,
             self._robot,
@@ -89,7 +89,7 @@ class _TaskRun:
         clock: Clock,
         *,
         rest: RestDetector,
-        on_progress: Callable[[TaskProgress], None],
+        on_progress: Callable[[TaskStatus], None],
         recovery: Recovery | None,
     ) -> None:
         self._source, self._robot, self._clock, self._rest = source, robot, clock, rest
@@ -123,7 +123,7 @@ class _TaskRun:
         if request.step_budget < 1:
             raise ConfigurationError("step_budget", request.step_budget, "an integer of at least 1")
         _check_guidance(request)
-        if request.mode is Mode.EXCEPTION:
+        if request.mode.guarded:
             if self._recovery is None:
                 raise ConfigurationError("mode", request.mode.value, "direct or context: nothing here can recover")
             self._recovery.begin_task()
@@ -191,7 +191,7 @@ class _TaskRun:
         return Outcome.CANCELED if stop.requested else Outcome.FAILED, reason
 
     def _report(self, phase: Phase) -> None:
-        self._on_progress(TaskProgress(phase, self._steps, self._slices, self._exceptions))
+        self._on_progress(TaskStatus(phase, self._steps, self._slices, self._exceptions))
 
 
 def _check_guidance(request: TaskRequest) -> None:
@@ -199,7 +199,7 @@ def _check_guidance(request: TaskRequest) -> None:
         if request.guided_slices != 0:
             raise ConfigurationError("guided_slices", request.guided_slices, "0 without guidance")
         return
-    if request.mode is Mode.DIRECT:
+    if not request.mode.pooled:
         raise ConfigurationError("guidance", request.guidance.reference, "none in mode direct, which bypasses the pool")
     if request.guided_slices < 1:
         raise ConfigurationError("guided_slices", request.guided_slices, "at least 1 with guidance")
@@ -211,6 +211,6 @@ def _slice_request(request: TaskRequest, index: int) -> SliceRequest:
         seed=slice_seed(request.seed, index),
         episode=request.episode,
         index=index,
-        bypass=request.mode is Mode.DIRECT,
+        bypass=not request.mode.pooled,
         guidance=request.guidance if index < request.guided_slices else None,
     )

@@ -33,7 +33,7 @@ from ams_ros.simulation.tasks.cubes import CubesTask
 from ams_ros.supervision.clock import SteadyClock
 from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop
-from ams_ros.types import Mode, Outcome, TaskProgress, TaskRequest
+from ams_ros.types import Mode, Outcome, TaskRequest, TaskStatus
 
 DRIVER = "simulated_widowx"
 SURROUNDINGS = "table_and_bowl"
@@ -131,5 +131,5 @@ class FaultRollout:
         return [SeenStop(each, stop.begun, stop.told, stop.rested) for each, stop in zip(told, truth, strict=True)]
 
 
-def _silent(progress: TaskProgress) -> None:
+def _silent(progress: TaskStatus) -> None:
     """Progress is of no interest here."""

@@ -20,7 +20,7 @@ from ams_ros.simulation.tasks.cubes import CubesTask
 from ams_ros.supervision.clock import SteadyClock
 from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop
-from ams_ros.types import Guidance, Inference, Mode, Observation, SliceRequest, TaskProgress, TaskRequest
+from ams_ros.types import Guidance, Inference, Mode, Observation, SliceRequest, TaskRequest, TaskStatus
 
 _COMPARED = 6
 """Every sixth slice is inferred directly too, to compare times."""
@@ -90,7 +90,7 @@ class ReuseRollout:
         self._robot.reset(self._task.sample(seed, scenes.objects, scenes.in_bowl))
         first_success: int | None = None
 
-        def score(progress: TaskProgress) -> None:
+        def score(progress: TaskStatus) -> None:
             nonlocal first_success
             if self._task.placed(plant) < scenes.objects:
                 first_success = None
