@@ -25,12 +25,39 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """An upright cylinder of air in which things are let go of.
+
+    centre, of its underside, radius and height: m, in the robot's base link.
+    """
+
+    name: str
+    centre: Vector
+    radius: float
+    height: float
+
+    def holds(self, x: float, y: float, z: float) -> bool:
+        """Whether that point of the base link, m, lies in it."""
+        dx, dy, dz = x - self.centre[0], y - self.centre[1], z - self.centre[2]
+        return math.hypot(dx, dy) <= self.radius and 0.0 <= dz <= self.height
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Everything a robot must not touch, besides itself."""
+    """Everything a robot must not touch, besides itself, and the places that tasks speak of by name."""
 
     name: str
     title: str
     things: tuple[Thing, ...]
+    places: tuple[Place, ...] = ()
+
+    def place(self, name: str) -> Place:
+        """The place of that name. Raises ConfigurationError when there is none."""
+        for place in self.places:
+            if place.name == name:
+                return place
+        known = ", ".join(place.name for place in self.places)
+        raise ConfigurationError(f"{self.name}.places", name, known or "none: this file names no places")
 
 
 def load_surroundings(name: str) -> Surroundings:
@@ -45,14 +72,26 @@ def load_surroundings(name: str) -> Surroundings:
 def read_surroundings(path: Path) -> Surroundings:
     """Read one file of surroundings. Raises ConfigurationError naming the key that is missing or wrong."""
     root = read_section(path)
-    root.only("name", "title", "things")
+    root.only("name", "title", "things", "places")
     things: dict[str, Thing] = {}
     for section in root.sections("things"):
         thing = _thing(section)
         if thing.name in things:
             raise ConfigurationError(f"{section.key}.name", thing.name, "a name no other thing has")
         things[thing.name] = thing
-    return Surroundings(root.text("name"), root.text("title"), tuple(things.values()))
+    places: dict[str, Place] = {}
+    for section in root.sections("places") if root.has("places") else ():
+        place = _place(section)
+        if place.name in places:
+            raise ConfigurationError(f"{section.key}.name", place.name, "a name no other place has")
+        places[place.name] = place
+    return Surroundings(root.text("name"), root.text("title"), tuple(things.values()), tuple(places.values()))
+
+
+def _place(section: Section) -> Place:
+    section.only("name", "centre", "radius", "height")
+    name, centre = section.text("name"), section.vector("centre")
+    return Place(name, centre, section.positive("radius"), section.positive("height"))
 
 
 def _thing(section: Section) -> Thing:
