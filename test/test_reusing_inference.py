@@ -8,18 +8,14 @@ import numpy as np
 import policy_fixtures
 import pytest
 from policy_fixtures import INSTRUCTION, observation
+from reuse_world import ReuseWorld, other_pixel
 
-from ams_ros.context.local_store import LocalContextStore
-from ams_ros.context.pool.pool import ContextPool
-from ams_ros.context.pool.pool_options import PoolOptions
 from ams_ros.context.records import ContextOutcome, VectorKind
-from ams_ros.context.reuse.reuse_options import ReuseOptions
-from ams_ros.context.reuse.reusing_inference import ReusingInference
 from ams_ros.context.store import FetchedVector
 from ams_ros.errors import ConfigurationError, InferenceError
 from ams_ros.policy.inference import SliceInference
 from ams_ros.policy.pi0 import load_policy
-from ams_ros.types import CameraImage, Guidance, GuidanceVariant, SliceRequest
+from ams_ros.types import Guidance, GuidanceVariant, SliceRequest
 
 COMPUTED = ["lookup", "encode", "prefix", "denoise", "decode"]
 REUSED = ["lookup", "denoise", "decode"]
@@ -30,40 +26,9 @@ def policy(tmp_path_factory):
     return load_policy(policy_fixtures.save_small_checkpoint(tmp_path_factory.mktemp("checkpoint")))
 
 
-class World:
-    """A pool, and inferences that use it, each as a process of its own would."""
-
-    def __init__(self, policy):
-        self.policy = policy
-        self.pool = ContextPool(PoolOptions(path=None, host_bytes=2**24))
-        self.store = LocalContextStore(self.pool)
-        self.inferences = []
-        self.inference = self.process()
-
-    def process(self, policy=None, store=None, **options):
-        self.inferences.append(
-            ReusingInference(policy or self.policy, store or self.store, ReuseOptions("robot", **options))
-        )
-        return self.inferences[-1]
-
-    def infer(self, seen, seed=1, inference=None, **request):
-        """Infer, and wait until the pool has it."""
-        inference = inference or self.inference
-        result = inference.infer(seen, SliceRequest(seen.instruction, seed, **request))
-        inference.drain(10.0)
-        self.store.drain()
-        return result
-
-    def close(self):
-        for inference in self.inferences:
-            inference.close()
-        self.store.close()
-        self.pool.close()
-
-
 @pytest.fixture
 def world(policy):
-    world = World(policy)
+    world = ReuseWorld(policy)
     yield world
     world.close()
 
@@ -74,12 +39,6 @@ def stages(inference):
 
 def plain(policy, seen, seed=1):
     return SliceInference(policy).infer(seen, SliceRequest(seen.instruction, seed)).slice
-
-
-def other_pixel(seen, camera, by=1):
-    pixels = seen.images[camera].pixels.copy()
-    pixels[60, 60, 0] ^= by
-    return replace(seen, images={**seen.images, camera: CameraImage(camera, 1.0, pixels)})
 
 
 def assert_same(one, other):

@@ -8,6 +8,9 @@ from typing import Protocol
 from ams_ros.context.records import Array, ContextOutcome, ContextRecord, ModelKey, NewContext, VectorKind
 from ams_ros.types import Float32Array
 
+MAXIMUM_MATCHES = 100
+"""Most contexts that one query for similar ones may ask for."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FetchedVector:
@@ -38,8 +41,9 @@ class FetchedContext:
 class SimilarQuery:
     """Looks for contexts of the same model and instruction that began in a similar situation.
 
-    embedding: (d,) float32 of length 1. outcomes: which are wanted; an empty tuple means all. count: how many at most.
-    exact: compare with every one instead of walking the vector index.
+    embedding: (d,) float32 of length 1. outcomes: which are wanted; an empty tuple means all. count: how many at most,
+    1 to MAXIMUM_MATCHES. exact: compare with every one instead of walking the vector index. first_only: only those
+    with which an episode began (of an episode, index 0); all of them are compared.
     """
 
     model: ModelKey
@@ -48,15 +52,17 @@ class SimilarQuery:
     outcomes: tuple[ContextOutcome, ...]
     count: int
     exact: bool = False
+    first_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A context found similar; similarity: cosine, -1..1, most similar first."""
+    """A context found similar; similarity: cosine, -1..1, most similar first. episode: its episode, empty for none."""
 
     context_id: str
     similarity: float
     outcome: ContextOutcome
+    episode: str = ""
 
 
 class ContextStore(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ams_ros.context.pool.pool import ContextPool
 from ams_ros.context.records import NewContext, check_identifier
-from ams_ros.context.store import SimilarQuery
+from ams_ros.context.store import MAXIMUM_MATCHES, SimilarQuery
 from ams_ros.errors import ConfigurationError
 from ams_ros.nodes.parcel_intake import ParcelIntake
 from ams_ros.nodes.pool_conversions import (
@@ -24,7 +24,6 @@ from ams_ros.nodes.pool_conversions import (
 )
 
 MAXIMUM_KEYS = 64
-MAXIMUM_MATCHES = 100
 MAXIMUM_LISTED = 1000
 DEFAULT_LISTED = 100
 MAXIMUM_PATH = 4096
@@ -86,6 +85,7 @@ class PoolAnswers:
             outcomes=outcomes_of(request.outcomes),
             count=request.count,
             exact=request.exact_search,
+            first_only=request.first_only,
         )
         for match in self._pool.similar(wanted):
             # Nothing is listed when it has been evicted in between.

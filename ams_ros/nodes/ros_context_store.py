@@ -81,12 +81,15 @@ class RosContextStore:
             outcomes=[outcome.value for outcome in query.outcomes],
             count=query.count,
             exact_search=query.exact,
+            first_only=query.first_only,
         )
         answer = self._query(request)
         if answer is None:
             return ()
         pairs = zip(answer.contexts, answer.similarities, strict=False)
-        return tuple(Match(each.context_id, float(cosine), outcome_of(each.outcome)) for each, cosine in pairs)
+        return tuple(
+            Match(each.context_id, float(cosine), outcome_of(each.outcome), each.episode) for each, cosine in pairs
+        )
 
     def context(
         self, model: ModelKey, reference: str, index: int, kinds: tuple[VectorKind, ...]

@@ -10,6 +10,7 @@ from itertools import repeat
 import numpy as np
 
 from ams_ros.context.index.vector_partition import VectorPartition
+from ams_ros.context.index.vector_rows import Mask
 from ams_ros.context.memory.half_rows import HalfArray, half_rows
 from ams_ros.context.records import KEY_BYTES, MAXIMUM_EMBEDDING, Array, ContextOutcome
 from ams_ros.errors import ConfigurationError
@@ -125,10 +126,12 @@ class SimilarityIndex:
         count: int,
         *,
         exact: bool = False,
+        only: Mask | None = None,
     ) -> list[tuple[int, float]]:
         """At most `count` (number, cosine), most similar first, among the outcomes named; no outcome means every one.
 
-        exact: compare with every one whatever their number. Raises ConfigurationError for an embedding that is not of
+        exact: compare with every one whatever their number. only: by number, for every one that is held, whether it is
+        wanted; all of those that are are compared. Raises ConfigurationError for an embedding that is not of
         length 1 or of another size than those it is compared with, and for a negative count.
         """
         if count < 0:
@@ -141,7 +144,7 @@ class SimilarityIndex:
             if key in self._numbers_of_keys:
                 self._check_dimension(key, len(query))
                 _, partition = self._partitions[self._numbers_of_keys[key]]
-                found += partition.search(query, count, exact)
+                found += partition.search(query, count, exact, only)
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:count]
 
     def _add(self, number: int, key: _PartitionKey, vector: HalfArray) -> None:

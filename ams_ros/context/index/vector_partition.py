@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ams_ros.context.index.vector_graph import EXPANSION_SEARCH, VectorGraph
-from ams_ros.context.index.vector_rows import NOBODY, Slots, VectorRows
+from ams_ros.context.index.vector_rows import NOBODY, Mask, Slots, VectorRows
 from ams_ros.context.memory.half_rows import HalfArray
 from ams_ros.types import Float32Array
 
@@ -92,15 +92,21 @@ class VectorPartition:
         """A copy of the vector in a slot."""
         return self._rows.row(slot).copy()
 
-    def search(self, query: Float32Array, count: int, exact: bool) -> list[tuple[int, float]]:
-        """At most `count` (number, cosine), most similar first."""
+    def search(self, query: Float32Array, count: int, exact: bool, only: Mask | None = None) -> list[tuple[int, float]]:
+        """At most `count` (number, cosine), most similar first.
+
+        only: by number, whether it is wanted. Those are compared one by one: a graph does not know which they are, and
+        would have to be walked through all the others to miss none.
+        """
         wanted = min(count, self._count)
         if wanted < 1:
             return []
         half = query.astype(np.float16)
-        slots = None if exact or self._graph is None else self._walk(self._graph, half, wanted)
+        slots = None
+        if not exact and only is None and self._graph is not None:
+            slots = self._walk(self._graph, half, wanted)
         if slots is None:
-            slots = self._rows.scan(half, wanted)
+            slots = self._rows.scan(half, wanted, only)
         vectors = self._rows.vectors(slots)
         cosines = vectors @ query / np.linalg.norm(vectors, axis=1)
         hits = zip(self._rows.numbers(slots).tolist(), cosines.tolist(), strict=True)

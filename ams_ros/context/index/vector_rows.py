@@ -13,6 +13,7 @@ from ams_ros.context.memory.half_rows import HalfArray
 from ams_ros.types import Float32Array
 
 Slots = NDArray[np.signedinteger[Any]]
+Mask = NDArray[np.bool_]
 
 NOBODY = -1
 """Stands in a slot that belongs to no context."""
@@ -90,11 +91,17 @@ class VectorRows:
             yield start, self._blocks[block][start - _start_of(block) : end - _start_of(block)]
             start = end
 
-    def scan(self, query: HalfArray, count: int) -> Slots:
-        """The `count` taken slots nearest to `query` by comparing with every one, in no order; `count` at least 1."""
+    def scan(self, query: HalfArray, count: int, only: Mask | None = None) -> Slots:
+        """The `count` taken slots nearest to `query` by comparing with every one, in no order; `count` at least 1.
+
+        only: by number of a context, whether its slot counts; None: all do.
+        """
         best: list[tuple[float, int]] = []
         for start, rows in self.stretches(0, self._slots):
-            taken = np.flatnonzero(self._numbers[start : start + len(rows)] != NOBODY)
+            numbers = self._numbers[start : start + len(rows)]
+            taken = np.flatnonzero(numbers != NOBODY)
+            if only is not None:
+                taken = taken[only[numbers[taken]]]
             candidates = rows if len(taken) == len(rows) else rows[taken]
             if not len(candidates):
                 continue

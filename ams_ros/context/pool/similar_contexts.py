@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ams_ros.context.memory.columns import column, enlarged
 from ams_ros.context.memory.half_rows import HalfArray
 from ams_ros.context.pool.books import Books
 from ams_ros.context.pool.context_table import ContextEntry
@@ -26,6 +27,8 @@ class SimilarContexts:
         """Over the embeddings of the books."""
         self.lock = threading.RLock()
         self._books, self._index = books, books.embeddings
+        # By number of a context, whether an episode began with it; up to date for those that can be found.
+        self._begins = column("B")
 
     def __len__(self) -> int:
         """How many contexts can be found."""
@@ -38,7 +41,7 @@ class SimilarContexts:
         """
         with self.lock:
             self._index.add(entry.number, digest, entry.instruction, entry.outcome, entry.embedding)
-            entry.leave_embedding()
+            self._found(entry)
 
     def add_many(self, entries: Iterable[ContextEntry]) -> int:
         """Let many be found, which is faster by far; returns how many cannot be, for the length of their embedding."""
@@ -60,7 +63,7 @@ class SimilarContexts:
                     refused += len(members)
                     continue
                 for entry, _ in members:
-                    entry.leave_embedding()
+                    self._found(entry)
         return refused
 
     def remove(self, entry: ContextEntry) -> None:
@@ -89,10 +92,24 @@ class SimilarContexts:
             return ()
         with self.lock:
             found = self._index.search(
-                model.digest, query.instruction, query.outcomes, query.embedding, query.count, exact=query.exact
+                model.digest,
+                query.instruction,
+                query.outcomes,
+                query.embedding,
+                query.count,
+                exact=query.exact,
+                only=np.frombuffer(self._begins, np.bool_) if query.first_only else None,
             )
             with self._books.lock:
                 entries = [(self._books.contexts.numbered(number), cosine) for number, cosine in found]
         return tuple(
-            Match(entry.context_id, float(cosine), entry.outcome) for entry, cosine in entries if entry is not None
+            Match(entry.context_id, float(cosine), entry.outcome, entry.episode)
+            for entry, cosine in entries
+            if entry is not None
         )
+
+    def _found(self, entry: ContextEntry) -> None:
+        """It is in the index, which keeps its embedding."""
+        entry.leave_embedding()
+        self._begins = enlarged(self._begins, entry.number + 1)
+        self._begins[entry.number] = bool(entry.episode) and entry.index == 0

@@ -1,16 +1,17 @@
-"""Finding the stored inference that guides a denoising (spec C2)."""
+"""Finding the stored inference that guides a denoising (spec C2; replay by success: R4)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ams_ros.context.records import ContextOutcome, ModelKey
 from ams_ros.context.reuse.guarded_store import CONNECTED, GuardedStore
 from ams_ros.context.reuse.guidance import KINDS, Start, start_from
-from ams_ros.context.store import FetchedContext, SimilarQuery
+from ams_ros.context.store import MAXIMUM_MATCHES, FetchedContext, SimilarQuery
 from ams_ros.errors import ConfigurationError, InferenceError
 from ams_ros.policy.protocol import Policy
-from ams_ros.types import SIMILAR, Float32Array, Guidance, SliceRequest
+from ams_ros.types import SIMILAR, SUCCESS, Float32Array, Guidance, SliceRequest
 
 CANDIDATES = 8
 """Similar contexts that are tried in turn: one may be gone by the time it is fetched, or have begun too late."""
@@ -20,12 +21,13 @@ CANDIDATES = 8
 class Guided:
     """Where denoising starts and why.
 
-    start: None for noise, and message says why. context_id: where the start came from. similarity: cosine of its
-    situation to this one.
+    start: None for noise, and message says why. context_id: where the start came from; episode: which that is part of.
+    similarity: cosine of its situation to this one.
     """
 
     start: Start | None
     context_id: str = ""
+    episode: str = ""
     similarity: float = 0.0
     message: str = ""
 
@@ -40,31 +42,69 @@ class GuidanceSearch:
         """The start for `request`; embedding: of what it is asked for.
 
         Raises InferenceError when a named context is not there, belongs to another model or cannot serve. That there
-        is no similar one, or no pool, is no error: denoising then starts from noise.
+        is no similar one, no success (of that rank), or no pool, is no error: denoising then starts from noise.
         """
         if guidance.reference == SIMILAR:
             return self._similar(guidance, request, instruction, embedding)
+        if guidance.reference == SUCCESS:
+            return self._success(guidance, request, instruction, embedding)
         stored = self._fetch(guidance.reference, request.index)
         if stored is not None:
             return self._guided(guidance, request, stored, embedding)
-        if self._store.state != CONNECTED or self._store.troubled:
-            return _away()
+        if self._away():
+            return _PLAIN
         raise InferenceError(
             f"guidance {guidance.reference}: the pool has no context of that id and no slice {request.index} of an "
             "episode of that id"
         )
 
     def _similar(self, guidance: Guidance, request: SliceRequest, instruction: str, embedding: Float32Array) -> Guided:
-        reason = ""
         query = SimilarQuery(self._model, instruction, embedding, (ContextOutcome.SUCCEEDED,), CANDIDATES)
-        for match in self._store.similar(query):
+        references = [match.context_id for match in self._store.similar(query)]
+        reasons: list[str] = []
+        for guided in self._serving(references, guidance, request, embedding, reasons):
+            return guided
+        return Guided(None, message=f"no guidance: no similar context that succeeded{_first_of(reasons)}")
+
+    def _success(self, guidance: Guidance, request: SliceRequest, instruction: str, embedding: Float32Array) -> Guided:
+        """The episode whose beginning is the rank-th nearest; one that cannot serve has no rank."""
+        query = SimilarQuery(
+            model=self._model,
+            instruction=instruction,
+            embedding=embedding,
+            outcomes=(ContextOutcome.SUCCEEDED,),
+            count=min(guidance.rank + 1 + CANDIDATES, MAXIMUM_MATCHES),
+            first_only=True,
+        )
+        # A slice that was asked for twice has left two contexts, but began one episode.
+        episodes = list(dict.fromkeys(match.episode for match in self._store.similar(query)))
+        reasons: list[str] = []
+        serving = 0
+        for guided in self._serving(episodes, guidance, request, embedding, reasons):
+            if serving == guidance.rank:
+                return guided
+            serving += 1
+        if self._away():
+            return _PLAIN
+        told = f"{serving} episodes that succeeded with this instruction can guide, rank {guidance.rank} is not there"
+        return Guided(None, message=f"no guidance: {told}{_first_of(reasons)}")
+
+    def _serving(
+        self,
+        references: list[str],
+        guidance: Guidance,
+        request: SliceRequest,
+        embedding: Float32Array,
+        reasons: list[str],
+    ) -> Iterator[Guided]:
+        """The starts of those of the references that can serve, in order; `reasons` says of the others why not."""
+        for reference in references:
             try:
-                stored = self._fetch(match.context_id, request.index)
+                stored = self._fetch(reference, request.index)
                 if stored is not None:
-                    return self._guided(guidance, request, stored, embedding)
+                    yield self._guided(guidance, request, stored, embedding)
             except InferenceError as error:
-                reason = reason or f": {error}"
-        return Guided(None, message=f"no guidance: no similar context that succeeded{reason}")
+                reasons.append(str(error))
 
     def _fetch(self, reference: str, index: int) -> FetchedContext | None:
         try:
@@ -77,10 +117,17 @@ class GuidanceSearch:
     ) -> Guided:
         noise, steps = self._policy.draw_noise(request.seed), self._policy.description.denoising_steps
         start = start_from(guidance, stored, noise, steps)
-        other = stored.record.embedding
+        record = stored.record
+        other = record.embedding
         similarity = float(embedding @ other) if embedding.shape == other.shape else 0.0
-        return Guided(start, stored.record.context_id, similarity)
+        return Guided(start, record.context_id, record.episode, similarity)
+
+    def _away(self) -> bool:
+        return self._store.state != CONNECTED or self._store.troubled
 
 
-def _away() -> Guided:
-    return Guided(None, message="no guidance: the pool is away")
+_PLAIN = Guided(None, message="no guidance: the pool is away")
+
+
+def _first_of(reasons: list[str]) -> str:
+    return f": {reasons[0]}" if reasons else ""

@@ -48,6 +48,7 @@ def reuse_report(
         bytes_reused=sum(found.sizes[key] for key in keys),
         patch_difference=max((found.differences[each] for each in approximate), default=0.0),
         guided_by=guided.context_id,
+        guided_episode=guided.episode,
         similarity=guided.similarity,
         start_time=float(denoising.times[0]),
         steps=len(denoising.times) - 1,
