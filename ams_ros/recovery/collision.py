@@ -150,8 +150,9 @@ def _arm(pin: Any, profile: RobotProfile) -> Any:
     """The arm's joints; what they weigh does not matter here."""
     model, parent = pin.Model(), 0
     for joint in profile.joints:
-        turn, origin = pin.JointModelRevoluteUnaligned(np.array(joint.axis)), np.array(joint.origin_xyz)
-        parent = model.addJoint(parent, turn, pin.SE3(np.eye(3), origin), joint.name)
+        turn = pin.JointModelRevoluteUnaligned(np.array(joint.axis))
+        origin = pin.SE3(joint.origin_rotation, np.array(joint.origin_xyz))
+        parent = model.addJoint(parent, turn, origin, joint.name)
     return model
 
 

@@ -139,7 +139,8 @@ def _build(pin: Any, profile: RobotProfile, rotors: Float64Array) -> tuple[Any, 
     """The model and the number of its tip frame."""
     model, carriers, joint = pin.Model(), {profile.base_link: 0}, 0
     for spec in profile.joints:
-        joint = model.addJoint(joint, _joint(pin, spec), _shift(pin, spec.origin_xyz), spec.name)
+        origin = pin.SE3(spec.origin_rotation, np.array(spec.origin_xyz))
+        joint = model.addJoint(joint, _joint(pin, spec), origin, spec.name)
         carriers[spec.child] = joint
     gripper = profile.gripper
     middle = (gripper.lower + gripper.upper) / 2

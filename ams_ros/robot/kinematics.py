@@ -13,6 +13,8 @@ def forward(profile: RobotProfile, position: Float64Array) -> tuple[Float64Array
     rotation, place = np.eye(3), np.zeros(3)
     for joint, angle in zip(profile.joints, position, strict=True):
         place = place + rotation @ np.array(joint.origin_xyz)
+        if any(joint.origin_rpy):
+            rotation = rotation @ joint.origin_rotation
         rotation = rotation @ _turn(np.array(joint.axis), float(angle))
     return rotation, place + rotation @ np.array(profile.tip_origin)
 

@@ -18,9 +18,10 @@ from ams_ros.types import Float64Array
 class JointSpec:
     """One revolute arm joint.
 
-    child: the link it moves. origin_xyz: m, in the link of the joint before it (base link for the first); frames of
-    neighbouring links are parallel at zero. axis: unit vector. lower, upper: rad. velocity: rad/s. acceleration:
-    rad/s^2. effort: N m. damping: N m s/rad. friction: N m. armature: kg m^2 its rotor adds behind the gears.
+    child: the link it moves. origin_xyz, origin_rpy: of the child's frame at angle zero in the link of the joint before
+    it (base link for the first), m, and roll, pitch, yaw about fixed axes (URDF's convention), rad. axis: unit vector in
+    the child's frame. lower, upper: rad. velocity: rad/s. acceleration: rad/s^2. effort: N m. damping: N m s/rad.
+    friction: N m. armature: kg m^2 its rotor adds behind the gears.
     """
 
     name: str
@@ -35,6 +36,12 @@ class JointSpec:
     damping: float
     friction: float
     armature: float = 0.0
+    origin_rpy: Vector = (0.0, 0.0, 0.0)
+
+    @property
+    def origin_rotation(self) -> Float64Array:
+        """(3, 3), the child's frame at angle zero in the link of the joint before it."""
+        return rotation_of(self.origin_rpy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +218,7 @@ def _joint(section: Section) -> JointSpec:
         damping=section.positive("damping"),
         friction=section.positive("friction"),
         armature=section.positive("armature") if section.has("armature") else 0.0,
+        origin_rpy=section.vector("origin_rpy") if section.has("origin_rpy") else (0.0, 0.0, 0.0),
     )
 
 
@@ -232,7 +240,7 @@ def _gripper(section: Section) -> GripperSpec:
 
 def _link(section: Section) -> LinkSpec:
     xx, yy, zz, xy, xz, yz = section.numbers("inertia", 6)
-    turn = _rotation(section.vector("inertia_rpy"))
+    turn = rotation_of(section.vector("inertia_rpy"))
     inertia = turn @ np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) @ turn.T
     if np.linalg.eigvalsh(inertia)[0] <= 0.0:
         raise ConfigurationError(f"{section.key}.inertia", [xx, yy, zz, xy, xz, yz], "a positive definite tensor")
@@ -248,8 +256,8 @@ def _link(section: Section) -> LinkSpec:
     )
 
 
-def _rotation(rpy: Vector) -> Float64Array:
-    """Rotation matrix of roll, pitch, yaw about fixed axes (URDF's convention)."""
+def rotation_of(rpy: Vector) -> Float64Array:
+    """(3, 3) rotation matrix of roll, pitch, yaw about fixed axes (URDF's convention)."""
     (cr, cp, cy), (sr, sp, sy) = np.cos(rpy), np.sin(rpy)
     roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
     pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])

@@ -19,8 +19,6 @@ OBSTACLE_SIDE = 0.08
 _AWAY = (0.0, 0.0, -5.0)
 """Where the obstacle waits: below the floor, out of everything's reach and sight."""
 
-_BODIES = {HAND: "gripper_link", FOREARM: "lower_forearm_link"}
-
 
 def add_obstacle(world: Element, solid: dict[str, str]) -> None:
     """Append the box to the world body, after all else so that nothing else is numbered differently.
@@ -38,6 +36,8 @@ class Disturbances:
     def __init__(self, model: Any, data: Any, profile: RobotProfile) -> None:
         """model, data: of `build_model`, whose arm is `profile`'s."""
         self._model, self._data, self._profile = model, data, profile
+        links = [joint.child for joint in profile.joints]
+        self._bodies = {HAND: links[-1], FOREARM: links[-3:][0]}
         self._dofs = np.array([model.joint(name).dofadr[0] for name in profile.joint_names])
         self._joints = np.array([model.joint(name).id for name in profile.joint_names])
         self._tip = model.site(profile.tip_link).id
@@ -64,7 +64,7 @@ class Disturbances:
 
     def push(self, target: str, force: Float64Array) -> None:
         """Let `force` (3,) N in base_link act on the hand's or forearm's centre of mass; zero ends it."""
-        self._data.body(_BODIES[target]).xfrc_applied[:3] = force
+        self._data.body(self._bodies[target]).xfrc_applied[:3] = force
 
     def slick(self, friction: float) -> None:
         """Give all cubes this sliding friction coefficient."""
