@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from task_world import World, stopped
 
 from ams_ros.errors import ConfigurationError, InferenceError, RobotError
+from ams_ros.supervision.course import slice_seed
 from ams_ros.supervision.rest import RestDetector, RestThresholds
-from ams_ros.supervision.task_loop import parse_mode, slice_seed
+from ams_ros.supervision.task_loop import parse_mode
 from ams_ros.types import (
     Guidance,
     JointSample,
@@ -169,7 +170,7 @@ def test_two_tasks_of_one_loop_share_no_count():
 
 
 def test_an_unknown_mode_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigurationError, match=r"mode.*'fast'.*direct, context, exception"):
+    with pytest.raises(ConfigurationError, match=r"mode.*'fast'.*direct, reset, context, exception, ams"):
         parse_mode("fast")
     assert parse_mode("direct") is Mode.DIRECT
     assert parse_mode("exception") is Mode.EXCEPTION

@@ -20,7 +20,7 @@ from ams_ros.simulation.layout import SceneLayout
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.robot import RESULT_MARGIN, SimulatedRobot
 from ams_ros.simulation.trajectory_controller import GoalEnd, GoalStatus
-from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array, JointSample, StopStage
+from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array, JointSample, StopStage, WrenchSample
 
 _SETTLING = 2.0
 """s in which an arm that is not told to move comes to rest."""
@@ -69,6 +69,7 @@ class GuardedRobot(SimulatedRobot):
         self._watched, self._rules, self._options = watched, rules, options or GuardOptions()
         self._every = _steps_per_sample(self._options.rate or watched.driver.joint_states.rate, plant.timestep)
         self._listeners: list[Callable[[JointSample], None]] = []
+        self._wrench_listeners: list[Callable[[WrenchSample], None]] = []
         super().__init__(plant, watched.profile, cameras=cameras)
 
     def _take_over(self) -> None:
@@ -138,6 +139,10 @@ class GuardedRobot(SimulatedRobot):
     def listen(self, listener: Callable[[JointSample], None]) -> None:
         """Have `listener` called with every joint sample; see the protocol."""
         self._listeners.append(listener)
+
+    def listen_wrench(self, listener: Callable[[WrenchSample], None]) -> None:
+        """The same with every sample of the wrist sensor; see the protocol."""
+        self._wrench_listeners.append(listener)
 
     def release(self, exception: ActionException, *, recovery: bool) -> None:
         """Lift the stop of `exception`; see the protocol. It waits for what stands in the way of any motion to pass."""
@@ -273,6 +278,8 @@ class GuardedRobot(SimulatedRobot):
         wrench = self._loop.tap.wrench()
         if wrench is not None:
             self.guard.wrench(wrench.frame, wrench.force.tolist(), wrench.torque.tolist(), wrench.stamp, now)
+            for hear in self._wrench_listeners:
+                hear(wrench)
         self.guard.tick(now)
         if self.guard.failure is not None and self.guard.state is not GuardState.STOPPING:
             raise RobotError(f"the exception guard failed: {self.guard.failure}") from self.guard.failure

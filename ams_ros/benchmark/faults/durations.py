@@ -12,7 +12,7 @@ from ams_ros.robot.stop_request import StopRequest
 from ams_ros.simulation.guarded_robot import GuardedRobot, GuardOptions
 from ams_ros.simulation.robot import SimulatedRobot
 from ams_ros.simulation.tasks.cubes import CubesTask
-from ams_ros.supervision.task_loop import slice_seed
+from ams_ros.supervision.course import slice_seed
 from ams_ros.types import ActionSlice, SliceRequest
 
 _SLICES = 16

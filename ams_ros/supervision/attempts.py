@@ -1,0 +1,170 @@
+"""A task of the modes that replay: attempt after attempt, each from the start pose (spec rows R1-R3)."""
+
+from __future__ import annotations
+
+from ams_ros.errors import AmsError, RobotError
+from ams_ros.replay.attempts import Attempt, AttemptOrder
+from ams_ros.replay.replay import Replay
+from ams_ros.replay.return_to_start import WayBack
+from ams_ros.replay.signal import ReplaySignal
+from ams_ros.robot.protocol import Robot
+from ams_ros.supervision.course import Course, TaskEnded
+from ams_ros.types import ActionSlice, EventKind, Outcome
+
+_STEP = 0.05
+"""s a step takes as long as no slice has said so."""
+
+
+class Attempts:
+    """The attempts of one task."""
+
+    def __init__(self, course: Course, robot: Robot, replay: Replay) -> None:
+        """Guided by earlier successes in the modes that use the pool, from noise alone in the others."""
+        request = course.request
+        guided = request.mode.pooled
+        instructions = replay.instructions(request.instruction) if guided else (request.instruction,)
+        self._course, self._robot, self._replay = course, robot, replay
+        self._order = AttemptOrder(replay.settings, instructions, guided=guided)
+        self._signal = ReplaySignal(replay.signal, replay.deadband)
+        self._book = replay.book if guided else None
+        self._episode = ""
+        self._written = True
+        self._jobs = self._began_at = 0
+
+    def until_the_end(self) -> None:
+        """Work until TaskEnded is raised, as it always is in the end."""
+        self._course.check()
+        self._return()
+        while not self._order.exhausted:
+            self._course.check()
+            attempt = self._order.next()
+            self._begin(attempt)
+            try:
+                self._make(attempt)
+            except (TaskEnded, AmsError):
+                # How an attempt would have gone that was broken off is not known, unless a job was seen done in it.
+                self._write_success()
+                raise
+        raise TaskEnded(Outcome.EXHAUSTED, "no attempt brings anything any more")
+
+    def _begin(self, attempt: Attempt) -> None:
+        episode = self._course.request.episode
+        self._episode = f"{episode}.{attempt.number}" if episode else ""
+        self._course.begin_attempt(attempt.number, self._episode, attempt.instruction)
+        self._signal.begin_anew()
+        self._written = self._book is None or not self._episode
+        self._jobs, self._began_at = self._course.look(), self._course.steps
+
+    def _make(self, attempt: Attempt) -> None:
+        """Make the attempt, go back, and take down how it went."""
+        why = self._work(attempt)
+        steps = self._course.steps - self._began_at
+        self._write_success()
+        self._end_if_finished(attempt)
+        self._course.tell(EventKind.REPLAY, why)
+        done = self._done
+        if steps:
+            self._course.replays += 1
+            self._return()
+        # A job may have been settled by what the last samples of the attempt were followed by.
+        if self._done:
+            self._write_success()
+            self._order.succeeded(steps)
+        else:
+            self._write_failure()
+            self._order.failed()
+        if self._done > done:
+            self._end_if_finished(attempt)
+
+    # One attempt.
+
+    def _work(self, attempt: Attempt) -> str:
+        """Slice after slice until the replay signal is raised; returns why it was.
+
+        An attempt whose first slice promises to move nothing has come to nothing: the next one confirms it, with other
+        noise or another success. So no context that moved nothing is ever the beginning of one that succeeded.
+        """
+        course, guided_episode, why = self._course, "", ""
+        while not why:
+            course.check()
+            index = course.index
+            inference = course.infer(self._order.guidance(attempt, index, guided_episode))
+            if index == 0:
+                guided_episode = inference.reuse.guided_episode
+                if attempt.rank is not None and not self._order.guided_by(guided_episode):
+                    return f"{guided_episode} has guided an attempt before"
+            broken_off, why = self._slice(inference.slice, first=index == 0)
+            if broken_off:
+                guided_episode = ""
+            if self._done:
+                return f"{self._done} done"
+            if not why and course.steps - self._began_at >= self._order.longest:
+                why = f"{course.steps - self._began_at} steps have brought nothing"
+        return why
+
+    def _slice(self, action_slice: ActionSlice, *, first: bool) -> tuple[bool, str]:
+        """Execute it unless it moves nothing; returns whether an exception broke it off, and why to replay, if so."""
+        before = self._robot.joints()
+        if self._signal.predicts_nothing(action_slice, before, self._course.commanded):
+            over = first or self._signal.confirmed
+            return False, "the policy moves nothing any more" if over else ""
+        if not self._course.execute(action_slice):
+            self._signal.begin_anew()
+            return True, ""
+        still = self._signal.observe(before, self._robot.joints())
+        return False, "nothing has moved any more" if still else ""
+
+    @property
+    def _done(self) -> int:
+        """Jobs seen done in this attempt."""
+        return self._course.look() - self._jobs
+
+    def _end_if_finished(self, attempt: Attempt) -> None:
+        finished = self._replay.progress.finished(self._course.steps, attempt.number)
+        if finished is not None:
+            if not self._done:
+                self._write_failure()
+            raise TaskEnded(Outcome.FINISHED, finished)
+
+    def _write_success(self) -> None:
+        """Write down that the attempt brought a job, if it did and nothing was written yet."""
+        if self._book is not None and not self._written and self._done:
+            self._written = True
+            self._book.succeeded(self._episode)
+
+    def _write_failure(self) -> None:
+        if self._book is not None and not self._written:
+            self._written = True
+            self._book.failed(self._episode)
+
+    # Between two attempts.
+
+    def _return(self) -> None:
+        """Bring the arm to the start pose, if it is not there. Raises TaskEnded or AmsError when it cannot be."""
+        course, home = self._course, self._replay.home
+        period, begun, why_not = course.period or _STEP, course.steps, ""
+        for _ in range(home.settings.tries):
+            way = home.way(course.commanded, period)
+            if way is None:
+                break
+            why_not = self._go(way)
+        else:
+            if home.way(course.commanded, period) is not None:
+                why_not = why_not or f"{home.settings.tries} motions have not led there"
+                raise RobotError(f"the start pose was not reached: {why_not}. The robot holds still")
+        if course.steps > begun:
+            course.tell(EventKind.RETURNED, f"at the start pose after {course.steps - begun} steps")
+
+    def _go(self, way: WayBack) -> str:
+        """Returns why the way did not run to its end, empty when it did."""
+        course, home = self._course, self._replay.home
+        course.check()
+        if way.steps > course.steps_left:
+            left = f"{course.steps_left} of the budget's {course.request.step_budget} steps are left"
+            raise TaskEnded(Outcome.BUDGET_SPENT, f"the way back takes {way.steps} steps and {left}")
+        course.about_to_return()
+        execution = home.go(way, course.stop)
+        whole = course.ran(execution)
+        if way.fingers is not None or not whole:
+            course.commanded = float(way.fingers.gripper[-1]) if whole and way.fingers is not None else None
+        return "" if whole else execution.message
