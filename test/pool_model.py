@@ -142,6 +142,7 @@ class CheckedPool:
         )
         self.now = 0.0
         self.expected: dict[str, Expected] = {}
+        self.marked: dict[str, ContextOutcome] = {}
         self.serial = 0
         self.leases: list[tuple[Lease, list[tuple[VectorPlace, Array]]]] = []
         self._open()
@@ -154,8 +155,9 @@ class CheckedPool:
 
     def put(self, model: int, picture: int, latents: int, *, succeeded: bool, durable: bool, pinned: bool) -> None:
         self.serial += 1
-        outcome = ContextOutcome.SUCCEEDED if succeeded else ContextOutcome.UNKNOWN
-        new = context(self.serial, model, picture, latents, outcome=outcome)
+        told = ContextOutcome.SUCCEEDED if succeeded else ContextOutcome.UNKNOWN
+        new = context(self.serial, model, picture, latents, outcome=told)
+        outcome = told if succeeded else self.marked.get(new.record.episode, told)
         on_disk = self.options.path is not None
         before = self.pool.stats()
         try:
@@ -168,7 +170,7 @@ class CheckedPool:
         else:
             assert not result.known
             assert 0 <= result.new_bytes <= sum(vector.array.nbytes + 64 * 8 for vector in new.vectors)
-            each = Expected(new, outcome, pinned, on_disk and (durable or succeeded))
+            each = Expected(new, outcome, pinned, on_disk and (durable or outcome is ContextOutcome.SUCCEEDED))
             each.kept = {vector.kind for vector in new.vectors} if pinned else self._worth(each)
             self.expected[each.id] = each
         self._follow()
@@ -246,6 +248,8 @@ class CheckedPool:
             assert any(each.pinned for each in self.expected.values()) or self.leases
         else:
             assert count == len(members)
+            if episode:
+                self.marked[self._reference(members, episode)] = outcome
             for each in members:
                 each.outcome = outcome
                 each.safe = each.safe or (outcome is ContextOutcome.SUCCEEDED and self.options.path is not None)
@@ -311,6 +315,7 @@ class CheckedPool:
         self.leases.clear()
         self.area.close()
         self.pool.close() if orderly else self.pool._let_go()
+        self.marked.clear()
         self._open()
         for name in [each.id for each in self.expected.values() if self.pool.record(each.id) is None]:
             lost = self.expected.pop(name)

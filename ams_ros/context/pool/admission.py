@@ -13,6 +13,7 @@ from ams_ros.context.pool.context_removal import ContextRemoval
 from ams_ros.context.pool.context_table import ContextEntry
 from ams_ros.context.pool.disk_keeping import DiskKeeping
 from ams_ros.context.pool.host_room import HostRoom
+from ams_ros.context.pool.marked_episodes import MarkedEpisodes
 from ams_ros.context.pool.pool_records import PutResult
 from ams_ros.context.pool.similar_contexts import SimilarContexts
 from ams_ros.context.pool.vector_table import VectorLayout, layout_of
@@ -47,18 +48,22 @@ class Admission:
         similar: SimilarContexts,
         room: HostRoom,
         removal: ContextRemoval,
+        *,
         keeping: DiskKeeping | None,
+        episodes: MarkedEpisodes,
     ) -> None:
-        """keeping: None when there is no disk."""
+        """keeping: None when there is no disk. episodes: those of which it is known how they went."""
         self._books, self._similar, self._room = books, similar, room
-        self._removal, self._keeping = removal, keeping
+        self._removal, self._keeping, self._episodes = removal, keeping, episodes
 
     def put(self, context: NewContext, durable: bool, pinned: bool = False) -> PutResult:
         """Take a context in; one of that id that is there already stays as it is.
 
+        One that does not say how it went goes by what its episode was marked with.
         durable: on disk with all its vectors at return; one that succeeded is on disk with all that is worth it.
         Raises ConfigurationError for what cannot be kept, PoolError when it does not fit; the pool is then as before.
         """
+        context = self._episodes.marked(context)
         record = context.record
         self._check(context)
         with self._books.lock:

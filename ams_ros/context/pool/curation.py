@@ -10,6 +10,7 @@ from ams_ros.context.pool.books import Books
 from ams_ros.context.pool.context_removal import ContextRemoval
 from ams_ros.context.pool.context_table import ContextEntry
 from ams_ros.context.pool.disk_keeping import DiskKeeping
+from ams_ros.context.pool.marked_episodes import MarkedEpisodes
 from ams_ros.context.pool.pool_records import Evicted
 from ams_ros.context.pool.similar_contexts import SimilarContexts
 from ams_ros.context.records import ContextOutcome
@@ -24,12 +25,14 @@ class Curation:
         books: Books,
         similar: SimilarContexts,
         removal: ContextRemoval,
+        *,
         keeping: DiskKeeping | None,
         disk: DiskTier | None,
+        episodes: MarkedEpisodes,
     ) -> None:
-        """keeping, disk: None when there is no disk tier."""
+        """keeping, disk: None when there is no disk tier. episodes: where marks of whole ones are left."""
         self._books, self._similar, self._removal = books, similar, removal
-        self._keeping, self._disk = keeping, disk
+        self._keeping, self._disk, self._episodes = keeping, disk, episodes
 
     def set_outcome(self, reference: str, outcome: ContextOutcome) -> int:
         """As ContextPool.set_outcome."""
@@ -42,6 +45,8 @@ class Curation:
             with self._similar.lock, self._books.lock:
                 self._similar.move(entry, outcome)
                 self._books.set_outcome(entry, outcome)
+        if all(entry.context_id != reference for entry in entries):
+            self._episodes.mark(reference, outcome)
         return len(entries)
 
     def pin(self, reference: str, pinned: bool) -> int:

@@ -22,6 +22,7 @@ from ams_ros.context.pool.context_removal import ContextRemoval
 from ams_ros.context.pool.curation import Curation
 from ams_ros.context.pool.disk_keeping import DiskKeeping
 from ams_ros.context.pool.host_room import HostRoom
+from ams_ros.context.pool.marked_episodes import MarkedEpisodes
 from ams_ros.context.pool.pool_check import check_pool
 from ams_ros.context.pool.pool_options import PoolOptions
 from ams_ros.context.pool.pool_records import (
@@ -166,6 +167,7 @@ class ContextPool:
     def set_outcome(self, reference: str, outcome: ContextOutcome) -> int:
         """Say how it went with a context, or all of an episode; how many there are of that reference.
 
+        It holds for contexts of the episode that come later as well, even when none has come yet.
         What succeeded is on disk when this returns, where there is a disk tier. Raises PoolError when it finds no
         room there; no outcome has changed in the pool then.
         """
@@ -329,8 +331,13 @@ class ContextPool:
         self._keeping = None if options.read_only else stored
         room = HostRoom(self._books, self._keeping, self._removal, self.expire)
         self._reading = Reading(self._books, room, stored, work=self._work, leases=self._leases, options=options)
-        self._admission = Admission(self._books, self._similar, room, self._removal, self._keeping)
-        self._curation = Curation(self._books, self._similar, self._removal, self._keeping, self._disk)
+        episodes = MarkedEpisodes()
+        self._admission = Admission(
+            self._books, self._similar, room, self._removal, keeping=self._keeping, episodes=episodes
+        )
+        self._curation = Curation(
+            self._books, self._similar, self._removal, keeping=self._keeping, disk=self._disk, episodes=episodes
+        )
 
     def _area(self, role: str, nbytes: int, setting: str) -> SharedArea:
         area = SharedArea.create(area_name(self.options.store, role), nbytes, setting)
