@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from ams_ros.cli.demo_page import demo_page
 from ams_ros.cli.demo_record import DemoRecord, JointTrace, PhaseLog, PhaseSpan
 from ams_ros.cli.task_report import TaskReport
+from ams_ros.types import Phase, TaskStatus
 
 NAMES = ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate", "left_finger")
 VOID = {"meta", "link", "br", "img", "line", "rect", "polyline"}
@@ -148,7 +149,7 @@ def test_a_task_that_ended_at_once_still_has_a_page() -> None:
 def test_the_phase_log_closes_each_phase_where_the_next_begins_and_counts_slices_from_one() -> None:
     log = PhaseLog()
     for phase, step, slice_index in (("inferring", 0, 0), ("executing", 0, 1), ("inferring", 8, 1), ("ended", 8, 1)):
-        log.moved_on(phase, step, slice_index)
+        log.moved_on(TaskStatus(Phase(phase), step, slice_index))
     assert [(span.phase, span.slice, span.step) for span in log.spans] == [
         ("inferring", 1, 0),
         ("executing", 1, 0),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ams_ros.cli.task_report import Score, TaskReport
-from ams_ros.types import ActionException
+from ams_ros.types import ActionException, Phase, TaskEvent, TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class PhaseLog:
 
     begin: float | None = None
     spans: list[PhaseSpan] = field(default_factory=list)
-    _open: tuple[str, int, int, float] | None = None
+    _open: tuple[Phase, int, int, float] | None = None
 
     def begun(self, instruction: str, score: Score | None) -> None:
         """Nothing to note: the task's own first feedback starts its time."""
@@ -72,13 +72,16 @@ class PhaseLog:
     def excepted(self, exception: ActionException) -> None:
         """Nothing to note: the phase that follows tells of it."""
 
-    def moved_on(self, phase: str, step: int, slice_index: int) -> None:
+    def happened(self, event: TaskEvent) -> None:
+        """Nothing to note: the phases tell enough of a task that does not replay."""
+
+    def moved_on(self, status: TaskStatus) -> None:
         """Close the phase before and open this one."""
-        now = time.monotonic()
+        now, phase = time.monotonic(), status.phase
         self.begin = now if self.begin is None else self.begin
         if self._open is not None:
             before, its_slice, its_step, opened = self._open
-            self.spans.append(PhaseSpan(before, its_slice, its_step, opened - self.begin, now - self.begin))
+            self.spans.append(PhaseSpan(before.value, its_slice, its_step, opened - self.begin, now - self.begin))
         # The supervisor counts a slice once it has been inferred; here the inference belongs to the slice it gives.
-        number = slice_index + 1 if phase == "inferring" else slice_index
-        self._open = None if phase == "ended" else (phase, number, step, now)
+        number = status.slice + 1 if phase is Phase.INFERRING else status.slice
+        self._open = None if phase is Phase.ENDED else (phase, number, status.step, now)

@@ -14,10 +14,12 @@ from ams_ros.cli.ros_session import DISCOVERY_SECONDS, RosSession, nothing
 from ams_ros.cli.task_report import Score
 from ams_ros.errors import ConfigurationError, RobotError
 from ams_ros.msg import ActionException as ActionExceptionMessage
+from ams_ros.msg import TaskEvent as TaskEventMessage
 from ams_ros.nodes.conversions import guidance_message
 from ams_ros.nodes.exception_conversions import exception_of
+from ams_ros.nodes.task_messages import event_of, status_of
 from ams_ros.srv import ResetScene, ScoreScene
-from ams_ros.types import ActionException, Guidance
+from ams_ros.types import ActionException, Guidance, TaskEvent, TaskStatus
 
 SILENCE_SECONDS = 60.0
 """A task that gives no feedback for so long is given up."""
@@ -35,6 +37,8 @@ class TaskGoal:
     seed: int
     guidance: Guidance | None = None
     guided_slices: int = 0
+    task: str = ""
+    jobs: int = 0
 
     def message(self) -> RunTask.Goal:
         """The action's goal; the supervisor makes up the episode."""
@@ -45,11 +49,12 @@ class TaskGoal:
             seed=self.seed,
             guidance=guidance_message(self.guidance),
             guided_slices=self.guided_slices,
+            task=self.task,
+            jobs=self.jobs,
         )
 
 
-Feedback = Callable[[str, int, int], None]
-"""Called with phase, steps executed, slices begun."""
+Feedback = Callable[[TaskStatus], None]
 
 
 class GraphClient:
@@ -102,6 +107,19 @@ class GraphClient:
         topic = f"{self.namespace}/exception_monitor/exception"
         self.session.node.create_subscription(ActionExceptionMessage, topic, hear, 100)
 
+    def hear_events(self, listener: Callable[[TaskEvent], None]) -> None:
+        """Have `listener` called with every line of a task's timeline from now on, while the session waits."""
+
+        def hear(message: TaskEventMessage) -> None:
+            try:
+                event = event_of(message)
+            except ConfigurationError as error:
+                self.session.node.get_logger().warning(f"an event that cannot be understood: {error}")
+                return
+            listener(event)
+
+        self.session.node.create_subscription(TaskEventMessage, f"{self.namespace}/replay_supervisor/event", hear, 100)
+
     def run_task(self, goal: TaskGoal, feedback: Feedback, idle: Callable[[], None]) -> RunTask.Result:
         """Run a task to its end; a KeyboardInterrupt of the session's watch cancels it and is answered by its result.
 
@@ -144,7 +162,7 @@ class _TaskCall:
 
     def _on_feedback(self, message: RunTask.Impl.FeedbackMessage) -> None:
         self._heard = time.monotonic()
-        self._feedback(message.feedback.phase, message.feedback.step, message.feedback.slice)
+        self._feedback(status_of(message.feedback))
 
     def _give_up_on_silence(self) -> None:
         silent = time.monotonic() - self._heard

@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 
 
 def run(
-    instruction: Annotated[str, typer.Argument(help='What to do, such as "put the cubes in the bowl".')],
+    instruction: Annotated[
+        str | None, typer.Argument(help='What to do, such as "put the cubes in the bowl" [default: the task\'s own].')
+    ] = None,
     *,
-    task: Annotated[str, typer.Option(help="Scene the simulated robot builds.")] = "cubes",
+    task: Annotated[str, typer.Option(help="Scene the simulated robot builds, and what a job is in it.")] = "cubes",
     objects: Annotated[int, typer.Option(help="Objects in the scene.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the scene and of the policy's noise.")] = 0,
-    mode: Annotated[str, typer.Option(help="direct; context: with the pool; exception: and recovery.")] = "direct",
+    mode: Annotated[
+        str,
+        typer.Option(
+            help="direct; reset: goes back and tries again; context: with the pool; exception: and recovery; "
+            "ams: and goes on guided by what succeeded."
+        ),
+    ] = "direct",
+    jobs: Annotated[int, typer.Option(help="In modes reset and ams: how many are to be done; 0: not known.")] = 0,
     budget: Annotated[int, typer.Option(help="Steps the task may take.")] = 1500,
     guide: Annotated[
         str | None,
@@ -58,7 +67,7 @@ def run(
     from ams_ros.cli.video import SUFFIXES
 
     guidance, slices = chosen_guidance(guide, start_time, variant, guided_slices)
-    wanted = TaskSettings(task, instruction, objects, seed, mode, budget, guidance, slices)
+    wanted = TaskSettings(task, instruction, objects, seed, mode, budget, guidance, slices, jobs)
     chosen = tuple(map(split_setting, settings or ()))
     if not start and (policy is not None or chosen):
         raise ConfigurationError("--start", False, "--start with --policy and --set: a running graph has its own")
@@ -96,5 +105,5 @@ def _run_task(wanted: TaskSettings, options: GraphOptions, start: bool, video: P
             session = stack.enter_context(RosSession(interrupts.check))
         client = GraphClient(session, listed_namespace(options.namespace))
         client.require_graph()
-        view = stack.enter_context(ProgressView(out, wanted.budget))
+        view = stack.enter_context(ProgressView(out, wanted.budget, wanted.jobs))
         return TaskRun(client, wanted, (view,)).run(video)

@@ -11,7 +11,7 @@ from ams_ros.cli.overview_recording import OverviewRecording
 from ams_ros.cli.pool_watch import PoolWatch
 from ams_ros.cli.task_report import Score, TaskReport, TaskSettings
 from ams_ros.errors import ConfigurationError
-from ams_ros.types import ActionException, Mode
+from ams_ros.types import ActionException, Mode, Phase, TaskEvent, TaskStatus
 
 SCORE_PERIOD = 1.0
 """Seconds between two looks at the score while a task runs."""
@@ -24,8 +24,12 @@ class TaskListener(Protocol):
         """The scene stands and the task is about to be sent."""
         ...
 
-    def moved_on(self, phase: str, step: int, slice_index: int) -> None:
+    def moved_on(self, status: TaskStatus) -> None:
         """The supervisor told where it is."""
+        ...
+
+    def happened(self, event: TaskEvent) -> None:
+        """The supervisor told a line of the task's timeline."""
         ...
 
     def scored(self, score: Score) -> None:
@@ -55,6 +59,7 @@ class TaskRun:
         self._client.require_graph()
         # As early as can be: the monitor's messages reach only those it has discovered.
         self._client.hear_exceptions(self._excepted)
+        self._client.hear_events(self._happened)
         simulated = self._client.simulated()
         settings, instruction = self._settings, self._settings.instruction
         if simulated:
@@ -65,14 +70,25 @@ class TaskRun:
             raise ConfigurationError("INSTRUCTION", None, "words: no simulated robot is there to tell its task's own")
         for listener in self._listeners:
             listener.begun(instruction, score)
+        mode = Mode(settings.mode)
         goal = TaskGoal(
-            instruction, settings.mode, settings.budget, settings.seed, settings.guidance, settings.guided_slices
+            instruction,
+            settings.mode,
+            settings.budget,
+            settings.seed,
+            settings.guidance,
+            settings.guided_slices,
+            task=settings.task if mode.replayed else "",
+            jobs=settings.jobs,
         )
-        pool = PoolWatch(self._client) if settings.mode != Mode.DIRECT.value else None
+        pool = PoolWatch(self._client) if mode.pooled else None
         with OverviewRecording(self._client.session, video) as film:
             self.filming_since = film.first_picture
             result = self._client.run_task(goal, self._moved_on, self._look if simulated else _no_look)
-            self._moved_on("ended", result.steps, result.inferences)
+            jobs = len(result.job_steps)
+            self._moved_on(
+                TaskStatus(Phase.ENDED, result.steps, result.inferences, result.exceptions, result.replays, jobs)
+            )
             score = self._client.score() if simulated else None
         return TaskReport(
             task=settings.task,
@@ -93,12 +109,18 @@ class TaskRun:
             episode=result.episode,
             guide=settings.guidance.reference if settings.guidance else "",
             guided_slices=settings.guided_slices,
+            jobs=settings.jobs,
+            job_steps=tuple(result.job_steps) if mode.replayed else None,
             pool=pool.use(result.inferences) if pool else None,
         )
 
-    def _moved_on(self, phase: str, step: int, slice_index: int) -> None:
+    def _moved_on(self, status: TaskStatus) -> None:
         for listener in self._listeners:
-            listener.moved_on(phase, step, slice_index)
+            listener.moved_on(status)
+
+    def _happened(self, event: TaskEvent) -> None:
+        for listener in self._listeners:
+            listener.happened(event)
 
     def _excepted(self, exception: ActionException) -> None:
         for listener in self._listeners:

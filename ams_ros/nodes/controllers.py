@@ -36,7 +36,7 @@ class RobotLimits:
 
 
 class Controllers:
-    """The action clients of arm and gripper and the joint states; made once per configuration, shared by all tasks."""
+    """The action clients of arm and gripper and the sensors; made once per configuration, shared by all tasks."""
 
     def __init__(
         self,
@@ -45,13 +45,15 @@ class Controllers:
         gripper_action: str,
         joints: Latest,
         driver: DriverCalls,
+        *,
+        wrench: Latest | None = None,
     ) -> None:
-        """Create the clients on `node`. driver: what its services do."""
+        """Create the clients on `node`. driver: what its services do. wrench: None without a sensor at the wrist."""
         self.arm = GoalClient(node, FollowJointTrajectory, arm_action)
         self.gripper = GoalClient(node, GripperCommand, gripper_action)
         self.arm_name = f"the arm controller {arm_action}"
         self.gripper_name = f"the gripper controller {gripper_action}"
-        self.joints, self.driver = joints, driver
+        self.joints, self.driver, self.wrench = joints, driver, wrench
         # Younger than the action clients: a server that answers these has discovered those.
         self._results = {
             name: node.create_client(kind.Impl.GetResultService, f"{action}/_action/get_result")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import WrenchStamped
 from sensor_msgs.msg import Image, JointState
 
 from ams_ros.context.records import check_identifier
@@ -27,6 +28,7 @@ from ams_ros.types import (
     ReuseReport,
     SliceRequest,
     StageTime,
+    WrenchSample,
 )
 
 _NANOSECONDS = 1_000_000_000
@@ -87,6 +89,17 @@ def joints_of(message: JointState, names: Sequence[str]) -> JointSample:
     )
 
 
+def wrench_of(message: WrenchStamped) -> WrenchSample:
+    """The wrench of a message."""
+    force, torque = message.wrench.force, message.wrench.torque
+    return WrenchSample(
+        seconds_of(message.header.stamp),
+        message.header.frame_id,
+        np.array([force.x, force.y, force.z]),
+        np.array([torque.x, torque.y, torque.z]),
+    )
+
+
 def slice_message(action_slice: ActionSlice, joint_names: Sequence[str], stamp: float) -> ActionSliceMessage:
     """A slice as a message; stamp: of the observation it was inferred from, s."""
     message = ActionSliceMessage(
@@ -96,6 +109,7 @@ def slice_message(action_slice: ActionSlice, joint_names: Sequence[str], stamp: 
         gripper=action_slice.gripper.tolist(),
         period=to_duration(action_slice.period),
         execute=action_slice.execute,
+        stop=action_slice.stop,
     )
     message.header.stamp = to_time(stamp)
     return message
@@ -179,6 +193,7 @@ def inference_of(
         period=seconds_of(message.period),
         execute=message.execute,
         context_id=message.context_id,
+        stop=message.stop,
     )
     times = tuple(StageTime(stage.stage, stage.seconds) for stage in stages)
     return Inference(action_slice, times, reuse_of(reuse))

@@ -21,10 +21,11 @@ from ams_ros.nodes.lifecycle import LATCHED, AmsNode
 from ams_ros.recovery.wording import ACKNOWLEDGE
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.srv import ReleaseStop
-from ams_ros.types import ActionException
+from ams_ros.types import ActionException, Mode
 
 # As the monitor publishes them: none may get lost.
 _EXCEPTIONS = QoSProfile(depth=100)
+_WITHOUT = f"modes {', '.join(mode.value for mode in Mode if not mode.guarded)} run without"
 _POLL_SECONDS = 0.005
 _LOOK_AGAIN = 0.05
 _ASK_AGAIN = 0.5
@@ -111,23 +112,21 @@ class MonitorLink:
     @property
     def absence(self) -> str:
         """Why no monitor watches the plans announced here, and how to mend it; empty when one does."""
-        mend = "`ams up` starts one; modes direct and context run without"
+        mend = f"`ams up` starts one; {_WITHOUT}"
         if not self._watch.alive:
             return f"{self._death or f'no exception monitor {self._name} is heard'}: {mend}"
         if not self._watch.active:
-            return (
-                f"the exception monitor {self._name} is not active: activate it; modes direct and context run without"
-            )
+            return f"the exception monitor {self._name} is not active: activate it; {_WITHOUT}"
         if self._standing is None or self._plans.get_subscription_count() == 0:
             return f"the exception monitor {self._name} does not listen to {self._plans.topic_name}: see its log"
         return ""
 
-    def require(self, stop: StopRequest) -> None:
+    def require(self, mode: Mode, stop: StopRequest) -> None:
         """Return when an active monitor listens, or `stop` is requested; raises RobotError when time runs out."""
         deadline = time.monotonic() + self._limits.appear
         while absence := self.absence:
             if time.monotonic() > deadline:
-                raise RobotError(f"mode exception needs the exception monitor. {absence}")
+                raise RobotError(f"mode {mode.value} needs the exception monitor. {absence}")
             if stop.wait(_LOOK_AGAIN):
                 return
 

@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 from control_msgs.action import GripperCommand
+from geometry_msgs.msg import WrenchStamped
 from sensor_msgs.msg import JointState
 
 from ams_ros.errors import RobotError
 from ams_ros.exception.guard_state import LATCHED as NOTHING_MOVES
 from ams_ros.exception.plan import recovery_plan, task_plan
 from ams_ros.nodes.controllers import Controllers, RobotLimits
-from ams_ros.nodes.conversions import joints_of
+from ams_ros.nodes.conversions import joints_of, wrench_of
 from ams_ros.nodes.goal_call import GoalCall
 from ams_ros.nodes.guarded_goals import GuardedGoals
 from ams_ros.nodes.monitor_link import MonitorLink
@@ -22,7 +23,7 @@ from ams_ros.robot.profile import RobotProfile
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.robot.stretches import Stretch, cut_into_stretches
 from ams_ros.supervision.protocols import Clock
-from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array, JointSample, Mode
+from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array, JointSample, Mode, WrenchSample
 
 _POLL_SECONDS = 0.01
 _STILL_SECONDS = 0.2
@@ -32,9 +33,9 @@ _STILL_SECONDS = 0.2
 class RosRobot:
     """Implements robot.recoverable.RecoverableRobot, one task after the other.
 
-    Its methods block and belong into the task's thread. In mode exception every goal is announced to the monitor before
-    it is sent, and none is sent without a monitor. In the other modes nothing is announced and no monitor needed; one
-    that is there and stops the arm is heard in every mode.
+    Its methods block and belong into the task's thread. In the modes exception and ams every goal is announced to the
+    monitor before it is sent, and none is sent without a monitor. In the other modes nothing is announced and no
+    monitor needed; one that is there and stops the arm is heard in every mode.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class RosRobot:
         self._limits, self._clock = limits, clock
         self._goals = GuardedGoals(controllers, monitor, profile.joint_names, limits)
         self._joint_names = (*profile.joint_names, profile.gripper.joint)
-        self._announces = False
+        self._announces = self._listened = False
         self._forget()
 
     def _forget(self) -> None:
@@ -61,19 +62,19 @@ class RosRobot:
     def begin_task(self, mode: Mode, stop: StopRequest) -> None:
         """A task begins. A stop left in force that needs no person is lifted.
 
-        Raises RobotError when a person must acknowledge one first, when mode exception finds no active monitor, or
-        when a controller is not there.
+        Raises RobotError when a person must acknowledge one first, when a mode that needs an active monitor finds none,
+        or when a controller is not there.
         """
         self._forget()
-        self._announces = mode.guarded
+        self._announces, self._listened = mode.guarded, mode.guarded or mode.replayed
         if self._announces:
-            self._monitor.require(stop)
+            self._monitor.require(mode, stop)
         self._monitor.lift_leftover(stop)
         self._controllers.meet(self._limits.server, stop)
 
     def end_task(self) -> None:
-        """The task is over; listeners hear nothing until the next one in mode exception."""
-        self._announces = False
+        """The task is over; listeners hear nothing until the next one that recovers or replays."""
+        self._announces = self._listened = False
 
     # robot.protocol.Robot
 
@@ -102,10 +103,10 @@ class RosRobot:
     # robot.recoverable.RecoverableRobot
 
     def listen(self, listener: Callable[[JointSample], None]) -> None:
-        """Have `listener` called with every joint sample of tasks in mode exception, on the executor's thread."""
+        """Have `listener` called with every joint sample of tasks that recover or replay, on the executor's thread."""
 
         def hear(message: JointState) -> None:
-            if not self._announces:
+            if not self._listened:
                 return
             try:
                 sample = joints_of(message, self._joint_names)
@@ -117,18 +118,32 @@ class RosRobot:
 
         self._controllers.joints.listen(hear)
 
+    def listen_wrench(self, listener: Callable[[WrenchSample], None]) -> None:
+        """The same with every sample of the wrist sensor; never, when the driver file names none."""
+
+        def hear(message: WrenchStamped) -> None:
+            if self._listened:
+                listener(wrench_of(message))
+
+        if self._controllers.wrench is not None:
+            self._controllers.wrench.listen(hear)
+
     def release(self, exception: ActionException, *, recovery: bool) -> None:
         """Lift the stop of `exception`; see the protocol."""
         self._monitor.release(exception.number, recovery=recovery)
 
     def follow(self, joints: Float64Array, period: float, stop: StopRequest) -> Execution:
-        """Run a recovery motion; see the protocol."""
+        """Run a recovery motion or a way back to the start pose; see the protocol.
+
+        To a monitor both are recoveries: watched at reduced thresholds, and led to their end without the inference
+        node, as they lead to where the arm may stay.
+        """
         self._controllers.wait_for_arm(self._limits.server, stop)
         hindered = self._hindered(stop)
         if hindered is not None:
             return hindered
         plan = recovery_plan(uuid.uuid4().hex, joints, period, self._measured())
-        return self._goals.run(plan, self._clock, stop, announced=True)
+        return self._goals.run(plan, self._clock, stop, announced=self._announces)
 
     def restart(self, stop: StopRequest) -> None:
         """Go through the driver's restart steps; once begun, `stop` does not break them off."""
