@@ -19,7 +19,7 @@ class JointSpec:
     """One revolute arm joint.
 
     child: the link it moves. origin_xyz, origin_rpy: of the child's frame at angle zero in the link of the joint before
-    it (base link for the first), m, and roll, pitch, yaw about fixed axes (URDF's convention), rad. axis: unit vector in
+    it (base link for the first), m and roll, pitch, yaw about fixed axes (URDF's convention), rad. axis: unit vector in
     the child's frame. lower, upper: rad. velocity: rad/s. acceleration: rad/s^2. effort: N m. damping: N m s/rad.
     friction: N m. armature: kg m^2 its rotor adds behind the gears.
     """
