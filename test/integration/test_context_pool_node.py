@@ -142,6 +142,7 @@ def test_similar_contexts_come_most_similar_first_and_only_with_the_outcome_aske
     assert list(answer.similarities) == sorted(answer.similarities, reverse=True)
     assert answer.similarities[0] == pytest.approx(1.0, abs=1e-3)
     assert [each.context_id for each in pool.query(**asked, outcomes=["failed"]).contexts] == ["near-2"]
+    assert [each.context_id for each in pool.query(**asked, first_only=True).contexts] == ["near-0"]
 
 
 def test_an_outcome_is_set_on_every_context_of_an_episode(pool):

@@ -195,6 +195,14 @@ def test_guidance_starts_denoising_from_a_stored_latent_by_context_by_episode_an
     similar = guided("similar")
     assert similar.guided_by in (first.slice.context_id, second.slice.context_id)
     assert similar.similarity > 0.9
+    assert similar.guided_episode == "guide"
+
+    # R4: by the beginning of the nearest success, the same slice of it; beyond the last success from noise.
+    success = guided("success")
+    assert (success.guided_by, success.guided_episode) == (second.slice.context_id, "guide")
+    exhausted = guided("success", rank=1)
+    assert (exhausted.guided_by, exhausted.guided_episode, exhausted.start_time) == ("", "", 1.0)
+    assert "rank 1" in exhausted.message
 
 
 @pytest.mark.parametrize(
@@ -204,6 +212,7 @@ def test_guidance_starts_denoising_from_a_stored_latent_by_context_by_episode_an
         ({"reference": "similar", "start_time": 0.0}, ["start_time", "0.0", "above 0"]),
         ({"reference": "similar", "start_time": 0.5, "variant": "magic"}, ["variant", "magic", "latent"]),
         ({"reference": "a b", "start_time": 0.5}, ["guidance", "a b"]),
+        ({"reference": "similar", "start_time": 0.5, "rank": 1}, ["guidance rank", "1", "success"]),
     ],
 )
 def test_guidance_that_cannot_be_followed_is_answered_with_what_is_wrong(ask, guidance, words):
