@@ -18,7 +18,7 @@ TASK = CubesTask()
 
 def test_the_task_is_found_by_its_name_and_others_are_refused() -> None:
     assert find_task("cubes").instruction == "put the cubes in the bowl"
-    with pytest.raises(ConfigurationError, match="task: got 'cup', allowed: cubes"):
+    with pytest.raises(ConfigurationError, match="task: got 'cup', allowed: cubes, cups, mixed"):
         find_task("cup")
 
 
@@ -52,7 +52,7 @@ def test_training_scenes_are_not_evaluation_scenes() -> None:
     [
         ((0, 0), r"objects: got 0, allowed: 1\.\.7"),
         ((0, 8), r"objects: got 8, allowed: 1\.\.7"),
-        ((0, 2, 3), r"in_bowl: got 3, allowed: 0\.\.2"),
+        ((0, 2, 3), r"done: got 3, allowed: 0\.\.2"),
         ((-1, 2), r"seed: got -1, allowed: 0 or more"),
     ],
 )
@@ -64,7 +64,7 @@ def test_impossible_scenes_are_refused(arguments: tuple[int, ...], complaint: st
 def test_cubes_already_in_the_bowl_count_as_placed_and_lie_still_and_those_on_the_table_do_not() -> None:
     plant = Plant(PROFILE)
     for seed in range(5):
-        plant.reset(TASK.sample(seed, 5, in_bowl=3))
+        plant.reset(TASK.sample(seed, 5, done=3))
         assert TASK.placed(plant) == 3
         assert plant.cube_speeds().max() < 0.02
 

@@ -17,7 +17,7 @@ from ams_ros.recovery.surroundings import Surroundings, load_surroundings
 from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import load_profile
 from ams_ros.robot.stop_request import StopRequest
-from ams_ros.simulation.expert import Expert
+from ams_ros.simulation.cube_expert import CubeExpert
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.robot import SimulatedRobot
 from ams_ros.simulation.tasks import find_task
@@ -156,7 +156,7 @@ def test_the_simulated_arm_under_its_controller_is_brought_back_from_a_reach_e6(
     buffer.begin(robot.joints())
     buffer.mark(Mark.SLICE)
     begin = robot.joints().position[:-1]
-    expert = Expert(plant)
+    expert = CubeExpert(plant)
     for _ in range(12):
         action = expert.advise().action
         robot.execute(ActionSlice(action[None, :-1], action[-1:], 0.05, 1, "c"), stop)

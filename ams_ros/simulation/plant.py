@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mujoco
 import numpy as np
 
@@ -9,9 +11,10 @@ from ams_ros.errors import ConfigurationError
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.simulation.arm_model import FT_SITE
 from ams_ros.simulation.faults.disturbances import Disturbances
-from ams_ros.simulation.layout import SceneLayout
+from ams_ros.simulation.layout import CUP_RADIUS, CubePlacement, CupPlacement, SceneLayout
 from ams_ros.simulation.rendering import SceneRenderer
 from ams_ros.simulation.scene import CAMERAS, build_model
+from ams_ros.simulation.workspace import Workspace, workspace_of
 from ams_ros.types import CameraImage, Float64Array, JointSample, WrenchSample
 
 
@@ -20,13 +23,23 @@ class Plant:
 
     The position servos hold a set point each. A joint takes a commanded position only when it differs by more than
     `deadband` (rad) from the one it holds, as servos with coarse registers do, so that small jitter leaves the arm
-    still; the set point then travels to it at the joint's speed limit. The gripper's drive travels at its own speed.
+    still; the set point then travels to it at the joint's speed limit, or evenly over the profile's interpolation time. The gripper's drive travels at its own speed.
     """
 
     cameras: tuple[str, ...] = CAMERAS
 
-    def __init__(self, profile: RobotProfile, deadband: float = 0.01, timestep: float = 0.002) -> None:
-        """Build the scene without cubes. Raises ConfigurationError for a deadband or timestep out of range."""
+    def __init__(
+        self,
+        profile: RobotProfile,
+        deadband: float | None = None,
+        timestep: float = 0.002,
+        workspace: Workspace | None = None,
+    ) -> None:
+        """Build the scene with nothing but the bowl on the table. deadband, workspace: default, the robot's own.
+
+        Raises ConfigurationError for a deadband or timestep out of range.
+        """
+        deadband = profile.deadband if deadband is None else deadband
         if not 0.0 <= deadband <= 0.1:
             raise ConfigurationError("deadband", deadband, "0..0.1 rad")
         if not (0.0005 <= timestep <= 0.005 and abs(0.01 / timestep - round(0.01 / timestep)) < 1e-9):
@@ -34,26 +47,38 @@ class Plant:
         self.profile = profile
         self.deadband = deadband
         self.timestep = timestep
-        self.layout = SceneLayout(cubes=())
+        self.workspace = workspace or workspace_of(profile)
+        self.layout = SceneLayout()
         self._dof = len(profile.joints)
         self._names = (*profile.joint_names, profile.gripper.joint)
         self._past = 0.0
         self._renderer: SceneRenderer | None = None
-        self._build(0)
+        self._build(self.layout)
         self.reset(self.layout)
 
-    def _build(self, cubes: int) -> None:
+    def _build(self, layout: SceneLayout) -> None:
+        """Make a model with as many things as the layout has."""
         self._close_renderer()
-        self._model = build_model(self.profile, cubes, self.timestep)
+        self._content = _content(layout)
+        cube_count, cup_count, bowl = self._content
+        self._model = build_model(
+            self.profile, cube_count, self.timestep, cups=cup_count, bowl=bowl, workspace=self.workspace
+        )
         self._data = mujoco.MjData(self._model)
         gripper = self.profile.gripper
         names = (*self.profile.joint_names, gripper.joint, gripper.mirror_joint)
         self._qpos = np.array([self._model.joint(name).qposadr[0] for name in names])
         self._qvel = np.array([self._model.joint(name).dofadr[0] for name in names])
-        self._cube_qpos = np.array([self._model.joint(f"cube_{k}").qposadr[0] for k in range(cubes)], dtype=int)
-        self._cube_qvel = np.array([self._model.joint(f"cube_{k}").dofadr[0] for k in range(cubes)], dtype=int)
+        cubes = [self._model.joint(f"cube_{index}") for index in range(cube_count)]
+        self._cube_qpos = np.array([cube.qposadr[0] for cube in cubes], dtype=int)
+        self._cube_qvel = np.array([cube.dofadr[0] for cube in cubes], dtype=int)
+        cups = [self._model.joint(f"cup_{index}") for index in range(cup_count)]
+        self._cup_qpos = np.array([cup.qposadr[0] for cup in cups], dtype=int)
+        self._cup_qvel = np.array([cup.dofadr[0] for cup in cups], dtype=int)
+        self._cup_geoms = np.array([self._model.geom(f"cup_{index}").id for index in range(cup_count)], dtype=int)
         speeds = np.append(self.profile.velocity, gripper.drive_speed)
         self._travel = speeds * self.timestep
+        self._pace = self._travel.copy()
         self._cameras = {name: self._model.camera(name).id for name in CAMERAS}
         self.disturbances = Disturbances(self._model, self._data, self.profile)
 
@@ -61,16 +86,12 @@ class Plant:
         """Set the scene up afresh and undo every disturbance; `time` goes on from where it was."""
         self._past = self.time
         self.disturbances.clear()
-        if len(layout.cubes) != len(self._cube_qpos):
-            self._build(len(layout.cubes))
+        if _content(layout) != self._content:
+            self._build(layout)
         mujoco.mj_resetData(self._model, self._data)
         self.layout = layout
-        for index, (cube, at) in enumerate(zip(layout.cubes, self._cube_qpos, strict=True)):
-            self._data.qpos[at : at + 3] = cube.x, cube.y, cube.z
-            self._data.qpos[at + 3 : at + 7] = np.cos(cube.yaw / 2), 0.0, 0.0, np.sin(cube.yaw / 2)
-            geom = self._model.geom(f"cube_{index}").id
-            self._model.geom_rgba[geom, :3] = cube.colour
-            self._model.geom_friction[geom, 0] = cube.friction
+        self._place_cubes(layout.cubes)
+        self._place_cups(layout.cups)
         arm = self.profile.start if layout.arm is None else layout.arm
         finger = self.profile.gripper.upper if layout.finger is None else layout.finger
         self._data.qpos[self._qpos] = (*arm, finger, finger)
@@ -80,6 +101,23 @@ class Plant:
         mujoco.mj_forward(self._model, self._data)
         if layout.settle > 0.0:
             self.advance(layout.settle)
+
+    def _place_cubes(self, cubes: Sequence[CubePlacement]) -> None:
+        for index, (cube, at) in enumerate(zip(cubes, self._cube_qpos, strict=True)):
+            self._data.qpos[at : at + 3] = self.workspace.place(cube.x, cube.y, cube.z)
+            self._data.qpos[at + 3 : at + 7] = _quaternion(cube.yaw)
+            geom = self._model.geom(f"cube_{index}").id
+            self._model.geom_rgba[geom, :3] = cube.colour
+            self._model.geom_friction[geom, 0] = cube.friction
+
+    def _place_cups(self, cups: Sequence[CupPlacement]) -> None:
+        for index, (cup, at) in enumerate(zip(cups, self._cup_qpos, strict=True)):
+            edge = CUP_RADIUS * np.array([np.cos(cup.heading), np.sin(cup.heading), 0.0])
+            body = self._model.body(f"cup_{index}").id
+            self._model.body_pos[body] = self.workspace.place(cup.x, cup.y, 0.0) + edge
+            self._model.body_quat[body] = _quaternion(cup.heading)
+            self._model.geom_rgba[self._cup_geoms[index], :3] = cup.colour
+            self._data.qpos[at] = np.pi / 2 if cup.down else 0.0
 
     @property
     def time(self) -> float:
@@ -91,6 +129,10 @@ class Plant:
         position = np.clip(position, self.profile.lower, self.profile.upper)
         held = self._target[: self._dof]
         self._target[: self._dof] = np.where(np.abs(position - held) > self.deadband, position, held)
+        spread = self.profile.interpolation
+        if spread > 0.0:
+            gap = np.abs(self._target - self._set_point)[: self._dof]
+            self._pace[: self._dof] = np.minimum(gap * (self.timestep / spread), self._travel[: self._dof])
 
     def command_gripper(self, finger: float) -> None:
         """Give the gripper's drive a new finger position, m; its limits clip it."""
@@ -111,7 +153,7 @@ class Plant:
             if not gap.any():
                 mujoco.mj_step(self._model, self._data, nstep=steps)
                 return
-            self._set_point += np.clip(gap, -self._travel, self._travel)
+            self._set_point += np.clip(gap, -self._pace, self._pace)
             self._data.ctrl[:] = self._set_point
             mujoco.mj_step(self._model, self._data)
             steps -= 1
@@ -140,6 +182,19 @@ class Plant:
     def cube_speeds(self) -> Float64Array:
         """Truth, for tasks and tests only: (n,) m/s of the cubes' centres."""
         return np.asarray(np.linalg.norm(self._data.qvel[self._cube_qvel[:, None] + np.arange(3)], axis=1))
+
+    def cup_feet(self) -> Float64Array:
+        """Truth: (n, 3), x and y of the middle of each cup's foot while it stands, m, in base_link, and its heading."""
+        x, y = self.workspace.origin
+        return np.array([(x + cup.x, y + cup.y, cup.heading) for cup in self.layout.cups]).reshape(-1, 3)
+
+    def cup_centres(self) -> Float64Array:
+        """Truth: (n, 3) m, the middle of each cup as it stands or lies, in base_link."""
+        return np.asarray(self._data.geom_xpos[self._cup_geoms])
+
+    def cup_tilts(self) -> tuple[Float64Array, Float64Array]:
+        """Truth: (n,) rad, 0 for a standing and pi / 2 for a lying cup, and how fast each changes, (n,) rad/s."""
+        return self._data.qpos[self._cup_qpos], self._data.qvel[self._cup_qvel]
 
     def render(self, camera: str, width: int, height: int) -> CameraImage:
         """What a camera sees now. Raises ConfigurationError for an unknown camera or an unusable size."""
@@ -170,3 +225,13 @@ class Plant:
     def close(self) -> None:
         """Give the OpenGL context back."""
         self._close_renderer()
+
+
+def _quaternion(yaw: float) -> tuple[float, float, float, float]:
+    """A turn about z, wxyz."""
+    return float(np.cos(yaw / 2)), 0.0, 0.0, float(np.sin(yaw / 2))
+
+
+def _content(layout: SceneLayout) -> tuple[int, int, bool]:
+    """What a scene's model is made for: how many cubes, how many cups, whether there is a bowl."""
+    return len(layout.cubes), len(layout.cups), layout.bowl

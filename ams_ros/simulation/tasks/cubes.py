@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 
-from ams_ros.errors import ConfigurationError
 from ams_ros.robot.kinematics import forward
 from ams_ros.simulation.layout import (
     BOWL_CENTRE,
@@ -18,6 +17,8 @@ from ams_ros.simulation.layout import (
     SceneLayout,
 )
 from ams_ros.simulation.plant import Plant
+from ams_ros.simulation.tasks.task import SceneDomain, check_scene
+from ams_ros.simulation.workspace import Workspace
 from ams_ros.types import Float64Array
 
 COLOURS: tuple[tuple[float, float, float], ...] = (
@@ -34,15 +35,9 @@ BOWL_CLEARANCE = 0.155
 """Least distance of a cube from the bowl's centre, m: an open gripper fits between it and the rim."""
 CUBE_CLEARANCE = 0.080
 """Least distance between cube centres, m: an open gripper fits between two cubes."""
-_SETTLE = 0.5
+SETTLE = 0.5
+"""s in which cubes dropped into the bowl come to rest."""
 _HEAP_HEIGHT = BOWL_HEIGHT + 2 * CUBE_SIDE
-
-
-class SceneDomain(IntEnum):
-    """Seeds of different domains never draw the same scene."""
-
-    EVALUATION = 0x45564C
-    TRAINING = 0x54524E
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +47,49 @@ class CubesTask:
     name = "cubes"
     instruction = "put the cubes in the bowl"
     maximum_objects = len(COLOURS)
+    kinds = ("cube",)
 
     def sample(
-        self, seed: int, objects: int, in_bowl: int = 0, domain: SceneDomain = SceneDomain.EVALUATION
+        self, seed: int, objects: int, done: int = 0, domain: SceneDomain = SceneDomain.EVALUATION
     ) -> SceneLayout:
-        """Draw a scene of `objects` cubes, the last `in_bowl` of them already in the bowl; same arguments, same scene.
+        """Draw a scene of `objects` cubes, the last `done` of them already in the bowl; same arguments, same scene.
 
-        Raises ConfigurationError when objects is not 1..7, in_bowl not 0..objects, or seed negative.
+        Raises ConfigurationError when objects is not 1..7, done not 0..objects, or seed negative.
         """
-        if not 1 <= objects <= self.maximum_objects:
-            raise ConfigurationError("objects", objects, f"1..{self.maximum_objects}")
-        if not 0 <= in_bowl <= objects:
-            raise ConfigurationError("in_bowl", in_bowl, f"0..{objects}")
-        if seed < 0:
-            raise ConfigurationError("seed", seed, "0 or more")
-        rng = np.random.default_rng(np.random.SeedSequence([int(domain), seed, objects, in_bowl]))
+        check_scene(seed, objects, done, self.maximum_objects)
+        rng = np.random.default_rng(np.random.SeedSequence([int(domain), seed, objects, done]))
         colours = [COLOURS[index] for index in rng.permutation(len(COLOURS))[:objects]]
-        places = _spread(rng, objects - in_bowl)
-        cubes = [
-            CubePlacement(float(x), float(y), float(rng.uniform(-np.pi / 4, np.pi / 4)), colour)
-            for (x, y), colour in zip(places, colours[: len(places)], strict=True)
-        ]
-        cubes += [_dropped(rng, index, colour) for index, colour in enumerate(colours[len(places) :])]
-        return SceneLayout(cubes=tuple(cubes), settle=_SETTLE if in_bowl else 0.0)
+        places = _spread(rng, objects - done)
+        return SceneLayout(cubes=place_cubes(rng, places, colours), settle=SETTLE if done else 0.0)
 
     def placed(self, plant: Plant) -> int:
         """How many cubes rest inside the bowl, let go of (truth: scoring and training only)."""
         centres, _ = plant.cube_poses()
-        resting = inside_bowl(centres) & (plant.cube_speeds() < 0.05)
+        resting = inside_bowl(centres, plant.workspace) & (plant.cube_speeds() < 0.05)
         sample = plant.joints()
         _, tip = forward(plant.profile, sample.position[:-1])
         released = np.linalg.norm(centres - tip, axis=1) > CUBE_SIDE * 0.75
         return int((resting & released).sum())
 
 
-def inside_bowl(centres: Float64Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def inside_bowl(
+    centres: Float64Array, workspace: Workspace | None = None
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """For cube centres (n, 3) m: (n,) whether each lies within the bowl's rim or on a heap in it."""
-    distance = np.linalg.norm(centres[:, :2] - BOWL_CENTRE, axis=1)
+    distance = np.linalg.norm(centres[:, :2] - (workspace or Workspace()).bowl_centre, axis=1)
     return np.asarray((distance < BOWL_INNER_RADIUS) & (centres[:, 2] < _HEAP_HEIGHT))
+
+
+def place_cubes(
+    rng: np.random.Generator, places: Sequence[Float64Array], colours: Sequence[tuple[float, float, float]]
+) -> tuple[CubePlacement, ...]:
+    """A cube of each colour: one at each of `places`, (2,) m, and those left over in the bowl."""
+    cubes = [
+        CubePlacement(float(x), float(y), float(rng.uniform(-np.pi / 4, np.pi / 4)), colour)
+        for (x, y), colour in zip(places, colours[: len(places)], strict=True)
+    ]
+    cubes += [_dropped(rng, index, colour) for index, colour in enumerate(colours[len(places) :])]
+    return tuple(cubes)
 
 
 def _spread(rng: np.random.Generator, count: int) -> list[Float64Array]:
