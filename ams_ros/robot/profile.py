@@ -89,6 +89,7 @@ class RobotProfile:
     start: (dof,) rad, the pose tasks start from. safe: (dof,) rad, clear of table and objects, where a robot waits that
     could not be brought back the way it came. tip_origin: m, of the tip link in the last arm joint's child. deadband:
     rad; a position nearer than this to the one a joint's servo holds does not move it; 0 where that is not known.
+    interpolation: s over which the simulated servos spread the way to a new position; 0: they go as fast as they may.
     """
 
     name: str
@@ -102,6 +103,7 @@ class RobotProfile:
     start: Float64Array
     safe: Float64Array
     deadband: float = 0.0
+    interpolation: float = 0.0
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -173,6 +175,7 @@ def read_profile(path: Path) -> RobotProfile:
         start=np.array(root.numbers("start")),
         safe=np.array(root.numbers("safe")),
         deadband=root.number("deadband") if root.has("deadband") else 0.0,
+        interpolation=root.number("interpolation") if root.has("interpolation") else 0.0,
     )
     _check(profile, path.name)
     return profile
@@ -189,6 +192,8 @@ def _check(profile: RobotProfile, source: str) -> None:
             raise ConfigurationError(f"{source}: {key}", pose.tolist(), "angles within the joint limits")
     if not 0.0 <= profile.deadband <= 0.1:
         raise ConfigurationError(f"{source}: deadband", profile.deadband, "0..0.1 rad")
+    if not 0.0 <= profile.interpolation <= 0.1:
+        raise ConfigurationError(f"{source}: interpolation", profile.interpolation, "0..0.1 s")
     links = {link.name for link in profile.links}
     for link in (profile.base_link, *(joint.child for joint in profile.joints)):
         if link not in links:

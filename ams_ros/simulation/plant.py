@@ -23,7 +23,8 @@ class Plant:
 
     The position servos hold a set point each. A joint takes a commanded position only when it differs by more than
     `deadband` (rad) from the one it holds, as servos with coarse registers do, so that small jitter leaves the arm
-    still; the set point then travels to it at the joint's speed limit, or evenly over the profile's interpolation time. The gripper's drive travels at its own speed.
+    still; the set point then travels to it at the joint's speed limit, or evenly over the profile's interpolation time.
+    The gripper's drive travels at its own speed.
     """
 
     cameras: tuple[str, ...] = CAMERAS
