@@ -5,14 +5,12 @@ from __future__ import annotations
 from ams_ros.nodes.lifecycle import AmsNode
 from ams_ros.nodes.parameters import Setting
 from ams_ros.recovery.atom_buffer import AtomSettings
-from ams_ros.recovery.collision import ArmCollisionChecker
-from ams_ros.recovery.embedded_planner import EmbeddedPlanner
 from ams_ros.recovery.handling import HandlingSettings
+from ams_ros.recovery.planner import CollisionChecker, Planner
 from ams_ros.recovery.recovery import Recovery, RecoverySettings
 from ams_ros.recovery.rollback import RollbackSettings
-from ams_ros.recovery.surroundings import load_surroundings
 from ams_ros.robot.driver import DriverProfile
-from ams_ros.robot.profile import RobotProfile
+from ams_ros.robot.profile import load_profile
 from ams_ros.robot.recoverable import RecoverableRobot
 
 _DEFAULT = RecoverySettings()
@@ -43,9 +41,10 @@ RECOVERY_SETTINGS = (
 )
 
 
-def make_recovery(node: AmsNode, robot: RecoverableRobot, profile: RobotProfile, driver: DriverProfile) -> Recovery:
+def make_recovery(
+    node: AmsNode, robot: RecoverableRobot, planner: Planner, checker: CollisionChecker, driver: DriverProfile
+) -> Recovery:
     """Recovery of that robot as the node's parameters say; raises ConfigurationError for one that cannot be used."""
-    checker = ArmCollisionChecker(profile, load_surroundings(node.setting("surroundings")))
     handling = ("window", "per_window", "per_task", "restart_after")
     settings = RecoverySettings(
         atoms=AtomSettings(capacity=node.setting("recovery.atoms.capacity")),
@@ -53,4 +52,4 @@ def make_recovery(node: AmsNode, robot: RecoverableRobot, profile: RobotProfile,
         handling=HandlingSettings(**{name: node.setting(f"recovery.{name}") for name in handling}),
         **{name: node.setting(f"recovery.{name}") for name in ("scale", "plan_timeout", "joints_wait", "reached")},
     )
-    return Recovery(robot, EmbeddedPlanner(profile, checker), checker, profile, driver, settings=settings)
+    return Recovery(robot, planner, checker, load_profile(driver.robot), driver, settings=settings)

@@ -5,22 +5,21 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from geometry_msgs.msg import WrenchStamped
 from rclpy.action import ActionServer, CancelResponse
+from rclpy.qos import QoSProfile
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Header
 
 from ams_ros.action import RunTask
-from ams_ros.context.records import check_identifier
 from ams_ros.errors import AmsError, ConfigurationError
+from ams_ros.msg import TaskEvent as TaskEventMessage
 from ams_ros.msg import TaskState
 from ams_ros.nodes.controllers import Controllers, RobotLimits
-from ams_ros.nodes.conversions import guidance_of
 from ams_ros.nodes.driver_calls import DriverCalls
 from ams_ros.nodes.handoff import Handoff
 from ams_ros.nodes.heartbeat import HeartbeatPublisher
@@ -30,19 +29,34 @@ from ams_ros.nodes.monitor_link import MonitorLimits, MonitorLink
 from ams_ros.nodes.parameters import Setting
 from ams_ros.nodes.process import run_node
 from ams_ros.nodes.recovery_settings import RECOVERY_SETTINGS, make_recovery
+from ams_ros.nodes.replay_settings import REPLAY_SETTINGS
 from ams_ros.nodes.ros_clock import RosClock
 from ams_ros.nodes.ros_robot import RosRobot
 from ams_ros.nodes.ros_slice_source import RosSliceSource
+from ams_ros.nodes.task_messages import (
+    event_message,
+    feedback_message,
+    result_message,
+    state_message,
+    task_request_of,
+)
+from ams_ros.nodes.task_replay import TaskReplay
+from ams_ros.recovery.collision import ArmCollisionChecker
+from ams_ros.recovery.embedded_planner import EmbeddedPlanner
+from ams_ros.recovery.surroundings import load_surroundings
 from ams_ros.robot.driver import DriverProfile
 from ams_ros.robot.driver_file import load_driver
 from ams_ros.robot.profile import load_profile
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.srv import InferSlice
 from ams_ros.supervision.rest import RestThresholds
-from ams_ros.supervision.task_loop import TaskLoop, parse_mode
-from ams_ros.types import Outcome, Phase, TaskRequest, TaskResult, TaskStatus
+from ams_ros.supervision.task_loop import TaskLoop
+from ams_ros.types import Outcome, Phase, TaskEvent, TaskRequest, TaskResult, TaskStatus
 
 _REST = RestThresholds()
+
+_EVERY_EVENT = QoSProfile(depth=100)
+"""None of a task's timeline may get lost, as nobody tells it twice."""
 
 _RESULT_TIMEOUT = 60
 """Seconds a result is kept for clients that ask late; rclpy's default of 15 minutes only holds memory."""
@@ -60,7 +74,7 @@ class _Task:
 
 
 class ReplaySupervisor(AmsNode):
-    """Serves the action ~/run_task, one task at a time, and tells on ~/state where it stands.
+    """Serves the action ~/run_task, one task at a time, and tells on ~/state and ~/event where it stands.
 
     Every goal is accepted, because only a result carries text: one that cannot be run ends at once, aborted, with the
     outcome `failed` and the reason.
@@ -87,6 +101,7 @@ class ReplaySupervisor(AmsNode):
         Setting("explain_wait", 1.0, "wall time for the monitor to say that it stopped a motion, s", 0.1, 60.0),
         Setting("stop_wait", 10.0, "wall time for the monitor's stop to come to its end, s", 0.1, 600.0),
         *RECOVERY_SETTINGS,
+        *REPLAY_SETTINGS,
     )
 
     def __init__(self) -> None:
@@ -107,11 +122,16 @@ class ReplaySupervisor(AmsNode):
         self._profile = load_profile(driver.robot)
         self._task_clock = RosClock(self)
         self._robot = self._make_robot(driver)
-        self._recovery = make_recovery(self, self._robot, self._profile, driver)
+        surroundings = load_surroundings(self.setting("surroundings"))
+        checker = ArmCollisionChecker(self._profile, surroundings)
+        planner = EmbeddedPlanner(self._profile, checker)
+        self._recovery = make_recovery(self, self._robot, planner, checker, driver)
+        self._replay = TaskReplay(self, self._robot, planner, driver, surroundings)
         self._slices = self.create_client(InferSlice, self.setting("infer_service"))
         self._handoff = Handoff(self)
         self._queue: queue.SimpleQueue[_Task] = queue.SimpleQueue()
         self._state = self.create_publisher(TaskState, "~/state", LATCHED)
+        self._events = self.create_publisher(TaskEventMessage, "~/event", _EVERY_EVENT)
         self._server = ActionServer(
             self, RunTask, "~/run_task", self._execute, cancel_callback=self._cancel, result_timeout=_RESULT_TIMEOUT
         )
@@ -128,6 +148,7 @@ class ReplaySupervisor(AmsNode):
             gripper_action,
             Latest(self, JointState, topic, "joint states"),
             DriverCalls(self, driver),
+            wrench=Latest(self, WrenchStamped, driver.wrench.topic, "wrench") if driver.wrench else None,
         )
         limits = MonitorLimits(
             appear=self.setting("server_wait"),
@@ -140,6 +161,8 @@ class ReplaySupervisor(AmsNode):
 
     def _activate(self) -> None:
         self.start_thread("task", self._work)
+        # After the task's, so that it is stopped after it and has the last attempt to tell.
+        self.start_thread("job book", self._replay.work)
         self._ready = True
 
     def _deactivate(self, reason: str) -> None:
@@ -148,8 +171,10 @@ class ReplaySupervisor(AmsNode):
         if task is None:
             return
         task.stop.request(reason)
-        # A stop may take one cancel each of arm and gripper; the executor spins on meanwhile.
-        patience = 2.0 * (self._limits.cancel + self._limits.server)
+        # A stop may find a motion being planned, which nothing breaks off, and take one cancel each of arm and gripper;
+        # the executor spins on meanwhile.
+        planning = max(self.setting("recovery.plan_timeout"), self.setting("replay.return.plan_timeout"))
+        patience = 2.0 * (self._limits.cancel + self._limits.server) + planning
         if not task.told.wait(patience):
             raise AmsError(f"the running task did not end within {patience} s after: {reason}")
 
@@ -161,7 +186,7 @@ class ReplaySupervisor(AmsNode):
         except AmsError as error:
             self.get_logger().warning(f"task refused: {error}")
             goal.abort()
-            return RunTask.Result(outcome=Outcome.FAILED.value, message=str(error))
+            return result_message(_failed(str(error)), "")
         self._queue.put(task)
         result: TaskResult = await task.future
         if result.outcome is Outcome.CANCELED and goal.is_cancel_requested:
@@ -173,8 +198,7 @@ class ReplaySupervisor(AmsNode):
         self.get_logger().info(f"task ended, {result.outcome.value}: {result.message}")
         self._task = None
         task.told.set()
-        told = {name: getattr(result, name) for name in _COUNTERS}
-        return RunTask.Result(**told, outcome=result.outcome.value, episode=task.request.episode)
+        return result_message(result, task.request.episode)
 
     def _begin(self, goal: Any) -> _Task:
         """Take the goal as the running task; raises AmsError saying why it cannot be."""
@@ -183,7 +207,7 @@ class ReplaySupervisor(AmsNode):
         if self._task is not None:
             running = self._task.request.instruction
             raise AmsError(f"a task runs already ({running!r}): cancel it or wait for its end")
-        self._task = _Task(_request_of(goal.request), goal, self._handoff.future())
+        self._task = _Task(task_request_of(goal.request), goal, self._handoff.future())
         return self._task
 
     def _cancel(self, goal: Any) -> CancelResponse:
@@ -205,7 +229,7 @@ class ReplaySupervisor(AmsNode):
             except BaseException as error:
                 # The client must not wait in vain for a result that this dying thread owes.
                 reason = f"the supervisor failed: {type(error).__name__}: {error}"
-                self._handoff.resolve(task.future, TaskResult(Outcome.FAILED, reason, 0, 0, 0, 0, 0.0, 0.0))
+                self._handoff.resolve(task.future, _failed(reason))
                 raise
             self._handoff.resolve(task.future, result)
 
@@ -217,65 +241,39 @@ class ReplaySupervisor(AmsNode):
             self.setting("infer_timeout"),
             task.stop,
         )
-        loop = TaskLoop(
-            source,
-            self._robot,
-            self._task_clock,
-            self._rest,
-            lambda progress: self._tell_progress(task, progress),
-            recovery=self._recovery,
-        )
-        self.get_logger().info(f"task {task.request.instruction!r}, at most {task.request.step_budget} steps")
+        request = task.request
+        self.get_logger().info(f"task {request.instruction!r}, at most {request.step_budget} steps")
         try:
-            self._robot.begin_task(task.request.mode, task.stop)
-            return loop.run(task.request, task.stop)
+            loop = TaskLoop(
+                source,
+                self._robot,
+                self._task_clock,
+                self._rest,
+                lambda status: self._tell_status(task, status),
+                recovery=self._recovery,
+                replay=self._replay.of(request, task.stop),
+                on_event=self._tell_event,
+            )
+            self._robot.begin_task(request, task.stop)
+            return loop.run(request, task.stop)
         except AmsError as error:  # the loop raises none
-            return TaskResult(Outcome.FAILED, str(error), 0, 0, 0, 0, 0.0, 0.0)
+            return _failed(str(error))
         finally:
             self._robot.end_task()
+            self._replay.end_task()
 
-    def _tell_progress(self, task: _Task, progress: TaskStatus) -> None:
-        phase, step, number = progress.phase.value, progress.step, progress.slice
-        if progress.phase is not Phase.ENDED:
-            task.goal.publish_feedback(
-                RunTask.Feedback(phase=phase, step=step, slice=number, exceptions=progress.exceptions)
-            )
-        self._state.publish(
-            TaskState(
-                header=Header(stamp=self.get_clock().now().to_msg()),
-                running=progress.phase is not Phase.ENDED,
-                instruction=task.request.instruction,
-                phase=phase,
-                step=step,
-                slice=number,
-                exceptions=progress.exceptions,
-            )
-        )
+    def _tell_status(self, task: _Task, status: TaskStatus) -> None:
+        if status.phase is not Phase.ENDED:
+            task.goal.publish_feedback(feedback_message(status))
+        self._state.publish(state_message(status, task.request.instruction, self.get_clock().now().to_msg()))
+
+    def _tell_event(self, event: TaskEvent) -> None:
+        self._events.publish(event_message(event, self.get_clock().now().to_msg()))
 
 
-def _request_of(wanted: RunTask.Goal) -> TaskRequest:
-    """The task a goal asks for; raises ConfigurationError for a wish that cannot be granted."""
-    if wanted.step_budget < 1:
-        raise ConfigurationError("step_budget", wanted.step_budget, "an integer of at least 1")
-    mode, guidance = parse_mode(wanted.mode), guidance_of(wanted.guidance)
-    if not mode.pooled:
-        for key, value in (("episode", wanted.episode), ("guidance", wanted.guidance.reference)):
-            if value:
-                allowed = "empty in mode direct: only the modes context and exception use the pool"
-                raise ConfigurationError(key, value, allowed)
-    if (guidance is None) != (wanted.guided_slices == 0):
-        raise ConfigurationError(
-            "guided_slices", wanted.guided_slices, "at least 1 with a guidance reference, 0 without one"
-        )
-    episode = wanted.episode
-    if mode.pooled:
-        episode = check_identifier("episode", episode) if episode else f"task-{uuid.uuid4().hex[:16]}"
-    return TaskRequest(
-        wanted.instruction, mode, wanted.step_budget, wanted.seed, episode, guidance, wanted.guided_slices
-    )
-
-
-_COUNTERS = ("message", "steps", "inferences", "exceptions", "replays", "seconds", "policy_seconds")
+def _failed(message: str) -> TaskResult:
+    """Of a task in which nothing was done."""
+    return TaskResult(Outcome.FAILED, message, 0, 0, 0, 0, 0.0, 0.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,9 +24,7 @@ class RosJudge:
     however late: a slow judge delays a task once, and is heard when it has spoken.
     """
 
-    def __init__(
-        self, client: Client, timeout: float, stop: StopRequest, on_change: Callable[[str], None]
-    ) -> None:
+    def __init__(self, client: Client, timeout: float, stop: StopRequest, on_change: Callable[[str], None]) -> None:
         """timeout: s an answer is waited for. stop: ends a wait early.
 
         on_change: told once why the judge says nothing, and with an empty text that it speaks again.

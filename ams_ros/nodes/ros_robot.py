@@ -23,7 +23,7 @@ from ams_ros.robot.profile import RobotProfile
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.robot.stretches import Stretch, cut_into_stretches
 from ams_ros.supervision.protocols import Clock
-from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array, JointSample, Mode, WrenchSample
+from ams_ros.types import ActionException, ActionSlice, Execution, Float64Array, JointSample, TaskRequest, WrenchSample
 
 _POLL_SECONDS = 0.01
 _STILL_SECONDS = 0.2
@@ -59,21 +59,23 @@ class RosRobot:
         self._commanded: float | None = None
         self._gripper_goal: GoalCall | None = None
 
-    def begin_task(self, mode: Mode, stop: StopRequest) -> None:
+    def begin_task(self, request: TaskRequest, stop: StopRequest) -> None:
         """A task begins. A stop left in force that needs no person is lifted.
 
         Raises RobotError when a person must acknowledge one first, when a mode that needs an active monitor finds none,
         or when a controller is not there.
         """
+        mode = request.mode
         self._forget()
-        self._announces, self._listened = mode.guarded, mode.guarded or mode.replayed
+        self._announces = mode.guarded
+        self._listened = mode.guarded or mode.replayed or bool(request.task)
         if self._announces:
             self._monitor.require(mode, stop)
         self._monitor.lift_leftover(stop)
         self._controllers.meet(self._limits.server, stop)
 
     def end_task(self) -> None:
-        """The task is over; listeners hear nothing until the next one that recovers or replays."""
+        """The task is over; listeners hear nothing until the next one that is to be listened to."""
         self._announces = self._listened = False
 
     # robot.protocol.Robot
@@ -103,7 +105,10 @@ class RosRobot:
     # robot.recoverable.RecoverableRobot
 
     def listen(self, listener: Callable[[JointSample], None]) -> None:
-        """Have `listener` called with every joint sample of tasks that recover or replay, on the executor's thread."""
+        """Have `listener` called with every joint sample of a task, on the executor's thread.
+
+        Not of one that neither recovers nor replays, and of which nobody said what a job is.
+        """
 
         def hear(message: JointState) -> None:
             if not self._listened:
