@@ -15,7 +15,7 @@ from ams_ros.types import Float64Array
 
 _DISTANCE = (0.30, 0.375)
 """From the table's origin, m: the hand reaches behind the farthest, the nearest fall clear of each other."""
-_BEARINGS = (np.radians(-40.0), np.radians(42.0))
+_BEARINGS = (np.radians(-44.0), np.radians(46.0))
 _BETWEEN = np.radians(10.5)
 """Least difference of bearings: cups fall towards the origin, and neither they nor the hand may touch a neighbour."""
 _STILL = 0.2
@@ -61,9 +61,19 @@ def place_cups(
     rng: np.random.Generator, towards: Float64Array, colours: Sequence[tuple[float, float, float]], down: int
 ) -> tuple[CupPlacement, ...]:
     """A cup of each colour, one at each of the bearings `towards`, the last `down` of them lying."""
-    distances = rng.uniform(*_DISTANCE, len(towards))
+    nearest, farthest = _DISTANCE
+    distances = nearest + rng.uniform(0.0, 1.0, len(towards)) * (np.minimum(farthest, _in_sight(towards)) - nearest)
     places = np.column_stack([distances * np.cos(towards), distances * np.sin(towards)])
     return tuple(
         CupPlacement(float(x), float(y), float(bearing + np.pi), colour, index >= len(towards) - down)
         for index, ((x, y), bearing, colour) in enumerate(zip(places, towards, colours, strict=True))
     )
+
+
+def _in_sight(towards: Float64Array) -> Float64Array:
+    """How far out, m, a standing cup may be at each bearing so that the front camera sees all of it.
+
+    Its picture's left and right ends, at the cup's foot and brim, are where |y - 0.018| = 0.282 - 0.214 x.
+    """
+    right, left = (0.282 - 0.018), (0.282 + 0.018)
+    return np.asarray(np.where(towards < 0.0, right, left) / (np.abs(np.sin(towards)) + 0.214 * np.cos(towards)))
