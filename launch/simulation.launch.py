@@ -20,7 +20,7 @@ from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from lifecycle_msgs.msg import Transition
 
-from ams_ros.nodes.graph import GraphNode, load_graph
+from ams_ros.nodes.graph import GraphNode, load_graph, overlay_of
 from launch import LaunchContext, LaunchDescription
 
 ARGUMENTS = (
@@ -28,6 +28,7 @@ ARGUMENTS = (
     DeclareLaunchArgument("use_sim_time", default_value="false", description="run on the simulator's clock"),
     DeclareLaunchArgument("speed", default_value="", description="of simulated against real time; 0: unbounded"),
     DeclareLaunchArgument("policy", default_value="", description="name or folder of a checkpoint"),
+    DeclareLaunchArgument("robot", default_value="", description="a file under config/overlays, such as jaka_s5"),
     DeclareLaunchArgument("log_level", default_value="info", description="of every node"),
 )
 
@@ -62,12 +63,13 @@ def _node(context: LaunchContext, entry: GraphNode) -> LifecycleNode:
         chosen["speed"] = float(argument("speed"))
     if entry.name == "inference" and argument("policy"):
         chosen["policy"] = argument("policy")
+    overlays = [str(overlay_of(argument("robot")))] if argument("robot") else []
     return LifecycleNode(
         package="ams_ros",
         executable=entry.executable,
         name=entry.name,
         namespace=argument("namespace") or entry.namespace,
-        parameters=[str(entry.parameters), chosen],
+        parameters=[str(entry.parameters), *overlays, chosen],
         arguments=["--ros-args", "--log-level", argument("log_level")],
         output="screen",
         on_exit=_end(f"{entry.name} ended"),

@@ -19,7 +19,7 @@ from ams_ros.cli.graph_processes import DeadNode, GraphProcesses
 from ams_ros.cli.lifecycle import change_state, state_of
 from ams_ros.cli.ros_session import RosSession, nothing
 from ams_ros.errors import ConfigurationError, RobotError
-from ams_ros.nodes.graph import GraphNode, load_graph
+from ams_ros.nodes.graph import GraphNode, load_graph, overlay_of
 
 START_SECONDS = 60.0
 """A node's process must offer its lifecycle services within this time; imports on a cold disk are the slow part."""
@@ -37,6 +37,7 @@ class GraphOptions:
     namespace: of all nodes; None takes the one of the node list.
     speed: of simulated time against real time; 0 means as fast as the machine allows. Needs use_sim_time unless 1.
     policy: name or folder of the checkpoint; None takes the configured one.
+    robot: whose file under config/overlays is read on top of the parameters; None: those of the parameters alone.
     settings: ("node.parameter", value as YAML) pairs that go before the parameters file.
     """
 
@@ -44,6 +45,7 @@ class GraphOptions:
     speed: float | None = None
     use_sim_time: bool = False
     policy: str | None = None
+    robot: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
     log_level: str = "info"
 
@@ -78,6 +80,7 @@ class Graph:
         """Read the node list; raises ConfigurationError for a setting of a node that is not in it."""
         self.options, self._tell, self._check = options, tell, check
         self._nodes = load_graph()
+        self._overlay = None if options.robot is None else overlay_of(options.robot)
         self.namespace = listed_namespace(options.namespace)
         names = [node.name for node in self._nodes]
         for key, value in options.settings:
@@ -143,6 +146,8 @@ class Graph:
     def _ros_arguments(self, node: GraphNode) -> tuple[str, ...]:
         arguments = ["--ros-args", "-r", f"__ns:={self.namespace}", "-r", f"__node:={node.name}"]
         arguments += ["--log-level", self.options.log_level, "--params-file", str(node.parameters)]
+        if self._overlay is not None:
+            arguments += ["--params-file", str(self._overlay)]
         for name, value in self.options.parameters(node.name).items():
             arguments += ["-p", f"{name}:={value}"]
         return tuple(arguments)

@@ -29,15 +29,17 @@ def inject(
     from ams_ros.cli.graph import listed_namespace
     from ams_ros.cli.interrupts import Interrupts
     from ams_ros.cli.ros_session import RosSession
-    from ams_ros.robot.driver_file import load_driver
-    from ams_ros.robot.profile import load_profile
+    from ams_ros.robot.profile import load_profile, profile_names
     from ams_ros.simulation.faults.fault import FAULTS, Fault, checked
     from ams_ros.srv import InjectFault
 
     if fault not in {*FAULTS, _END}:
         raise ConfigurationError("FAULT", fault, ", ".join((*FAULTS, _END)))
     if fault != _END:
-        checked(Fault(fault, onset, duration, magnitude, target), load_profile(load_driver("simulated_widowx").robot))
+        # Which robot runs is known to its node, which looks again: a joint's name may be that of any.
+        profiles = [load_profile(name) for name in profile_names()]
+        meant = next((profile for profile in profiles if target in profile.joint_names), profiles[-1])
+        checked(Fault(fault, onset, duration, magnitude, target), meant)
     service = f"{listed_namespace(namespace)}/simulated_robot/inject_fault"
     request = InjectFault.Request(fault=fault, onset=onset, duration=duration, magnitude=magnitude, target=target)
     with Interrupts() as interrupts, RosSession(interrupts.check) as session:

@@ -50,6 +50,9 @@ def run(
     ] = None,
     start: Annotated[bool, typer.Option("--start/--no-start", help="Start a graph for this task alone.")] = False,
     policy: Annotated[str | None, typer.Option(help="With --start: name or folder of the checkpoint.")] = None,
+    robot: Annotated[
+        str | None, typer.Option(help="With --start: a file under config/overlays, such as jaka_s5.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NODE.PARAMETER=VALUE", help="With --start: set a parameter.")
     ] = None,
@@ -69,9 +72,10 @@ def run(
     guidance, slices = chosen_guidance(guide, start_time, variant, guided_slices)
     wanted = TaskSettings(task, instruction, objects, seed, mode, budget, guidance, slices, jobs)
     chosen = tuple(map(split_setting, settings or ()))
-    if not start and (policy is not None or chosen):
-        raise ConfigurationError("--start", False, "--start with --policy and --set: a running graph has its own")
-    options = GraphOptions(namespace=full_namespace(namespace), policy=policy, settings=chosen)
+    if not start and (policy is not None or robot is not None or chosen):
+        allowed = "--start with --policy, --robot and --set: a running graph has its own"
+        raise ConfigurationError("--start", False, allowed)
+    options = GraphOptions(namespace=full_namespace(namespace), policy=policy, robot=robot, settings=chosen)
     json_file = json_file and writable_file("--json", json_file)
     video = video and writable_file("--video", video, SUFFIXES)
     try:

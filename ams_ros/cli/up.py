@@ -20,6 +20,9 @@ def up(
     ] = None,
     use_sim_time: Annotated[bool, typer.Option(help="Let the simulated robot's clock be ROS time.")] = False,
     policy: Annotated[str | None, typer.Option(help="Name or folder of the policy checkpoint.")] = None,
+    robot: Annotated[
+        str | None, typer.Option(help="Another robot than the WidowX: a file under config/overlays, such as jaka_s5.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NODE.PARAMETER=VALUE", help="Set a parameter; repeatable.")
     ] = None,
@@ -41,6 +44,7 @@ def up(
         speed=allowed_speed(speed, use_sim_time),
         use_sim_time=use_sim_time,
         policy=policy,
+        robot=robot,
         settings=tuple(map(split_setting, settings or ())),
         log_level=log_level,
     )

@@ -50,6 +50,18 @@ def load_graph(path: Path | None = None) -> tuple[GraphNode, ...]:
     return nodes
 
 
+def overlay_of(robot: str) -> Path:
+    """The parameters file that is read on top of the nodes' own for a robot other than the one these are written for.
+
+    Raises ConfigurationError with the robots there are such files for.
+    """
+    folder = share_directory() / "config" / "overlays"
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if robot not in known:
+        raise ConfigurationError("robot", robot, ", ".join(known))
+    return folder / f"{robot}.yaml"
+
+
 def _node(where: str, entry: Any, folder: Path) -> GraphNode:
     if not isinstance(entry, dict):
         raise ConfigurationError(where, entry, f"a mapping with {', '.join(_KEYS)}")

@@ -54,7 +54,8 @@ class AmsNode(LifecycleNode):
     def __init__(self, name: str) -> None:
         """Declare the parameters and wait for transitions; raises ConfigurationError for a wrong start value."""
         super().__init__(name)
-        declare(self, self.SETTINGS)
+        settings = self._settings()
+        declare(self, settings)
         self.status_values: dict[str, str] = {}
         """What ~/status says beside the message and the state; set in _setup, emptied in _teardown."""
         self._concern, self._told_state = "", "unconfigured"
@@ -70,13 +71,17 @@ class AmsNode(LifecycleNode):
         self._activity_threads: list[SupervisedThread] = []
         defer_replies(self._service_change_state, self._queue_change)
         self._permanent: set[Any] = set()
-        self._fixed = {setting.name for setting in self.SETTINGS if not setting.live}
+        self._fixed = {setting.name for setting in settings if not setting.live}
         self.add_on_set_parameters_callback(self._refuse_late)
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         threading.Thread(target=self._run_jobs, name="transitions", daemon=True).start()
         self._tell(DiagnosticStatus.OK, "unconfigured", "started")
 
     # What a node fills.
+
+    def _settings(self) -> tuple[Setting, ...]:
+        """What to declare; a node whose parameters depend on one of them declares that one here, and then looks."""
+        return self.SETTINGS
 
     def _setup(self) -> None:
         """Configure."""

@@ -15,11 +15,13 @@ from ams_ros.nodes.gripper_command_server import GripperCommandServer
 from ams_ros.nodes.handoff import Handoff
 from ams_ros.nodes.lifecycle import AmsNode
 from ams_ros.nodes.pace import Pace
+from ams_ros.nodes.parameters import Setting, declare
 from ams_ros.nodes.picture_participant import PictureParticipant
 from ams_ros.nodes.plant_thread import Beat, PlantThread
 from ams_ros.nodes.process import run_node
 from ams_ros.nodes.robot_publishers import CameraPublisher, JointStatePublisher, WrenchPublisher, clock_publisher
 from ams_ros.nodes.simulated_robot_settings import (
+    ROBOT,
     arm_settings_from,
     camera_topic,
     check_rate,
@@ -33,7 +35,6 @@ from ams_ros.simulation.rendering import choose_gl
 from ams_ros.simulation.tasks import find_task
 from ams_ros.srv import ResetScene, ScoreScene
 
-_PROFILE = load_profile("widowx_250s")
 _BUILD_TIMEOUT = 60.0
 
 
@@ -52,7 +53,7 @@ class SimulatedRobotNode(AmsNode):
     The plant lives in one thread from configure to cleanup; time passes in it while the node is active.
     """
 
-    SETTINGS = settings_for(_PROFILE)
+    SETTINGS = settings_for(load_profile(str(ROBOT.default)))
 
     def __init__(self) -> None:
         """Wait to be configured."""
@@ -60,6 +61,12 @@ class SimulatedRobotNode(AmsNode):
         self._trajectories: FollowJointTrajectoryServer | None = None
         self._gripper: GripperCommandServer | None = None
         self._pictures: PictureParticipant | None = None
+
+    def _settings(self) -> tuple[Setting, ...]:
+        """Those of the robot that is chosen at the start, whose joints some are named after."""
+        declare(self, (ROBOT,))
+        self._profile = load_profile(self.setting(ROBOT.name))
+        return settings_for(self._profile)
 
     # The four verbs.
 
@@ -69,13 +76,14 @@ class SimulatedRobotNode(AmsNode):
         simulated_time = self.get_parameter("use_sim_time").value
         self._scene = _Scene(self.setting("task"), self.setting("objects"), self.setting("seed"))
         layout = find_task(self._scene.task).sample(self._scene.seed, self._scene.objects)
-        arm = arm_settings_from(self.setting, _PROFILE)
-        gripper = gripper_settings_from(self.setting, _PROFILE)
+        profile = self._profile
+        arm = arm_settings_from(self.setting, profile)
+        gripper = gripper_settings_from(self.setting, profile)
         deadband, timestep = self.setting("deadband"), self.setting("timestep")
         check_rate(self.setting("joint_state_rate"), timestep)
 
         def build() -> ControlLoop:
-            loop = ControlLoop(Plant(_PROFILE, deadband=deadband, timestep=timestep), arm, gripper)
+            loop = ControlLoop(Plant(profile, deadband=deadband, timestep=timestep), arm, gripper)
             loop.reset(layout)
             loop.deactivate("the node is not active yet")
             return loop

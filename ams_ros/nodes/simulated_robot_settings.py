@@ -13,7 +13,10 @@ from ams_ros.simulation.control_loop import arm_settings, gripper_settings
 from ams_ros.simulation.gripper_controller import GripperSettings
 from ams_ros.simulation.trajectory_controller import ControllerSettings
 
+ROBOT = Setting("robot", "widowx_250s", "robot profile under config/robots", read_only=True)
+
 _GENERAL = (
+    ROBOT,
     Setting(
         "speed",
         1.0,
@@ -21,7 +24,6 @@ _GENERAL = (
         0.0,
         100.0,
     ),
-    Setting("deadband", 0.01, "a servo ignores a new position closer than this to the one it holds, rad", 0.0, 0.1),
     Setting("timestep", 0.002, "of the physics, s; a whole number of them makes 0.01 s", 0.0005, 0.005),
     Setting("joint_state_rate", 100.0, "joint states and wrenches, Hz; at most one for each timestep", 1.0, 1000.0),
     Setting("camera_rate", 10.0, "pictures of each camera that is listened to, Hz", 0.1, 60.0),
@@ -64,7 +66,7 @@ _GRIPPER = (
 
 
 def settings_for(profile: RobotProfile) -> tuple[Setting, ...]:
-    """All parameters; the per-joint ones carry the profile's joint names."""
+    """All parameters; the per-joint ones carry the profile's joint names, and its deadband is the default."""
     joints = tuple(
         setting
         for joint in profile.joints
@@ -80,7 +82,9 @@ def settings_for(profile: RobotProfile) -> tuple[Setting, ...]:
             ),
         )
     )
-    return _GENERAL + _ARM + joints + _GRIPPER
+    told = "a servo ignores a new position closer than this to the one it holds, rad"
+    deadband = Setting("deadband", profile.deadband, told, 0.0, 0.1)
+    return (*_GENERAL, deadband, *_ARM, *joints, *_GRIPPER)
 
 
 def check_rate(joint_state_rate: float, timestep: float) -> None:
