@@ -22,6 +22,9 @@ _SETTLED = 0.1
 _OPENED = 0.002
 """m by which fingers must have opened since they held something to have let go of it."""
 
+_TIGHT = 0.0005
+"""m by which they may be open and still hold it: it leaves them here, on their way to `_OPENED`."""
+
 
 class GripChange(Enum):
     """What a sample showed."""
@@ -47,6 +50,8 @@ class Grip:
         """Nothing is held."""
         self.since = math.nan
         """s, when what is held was grasped; NaN while nothing is."""
+        self.tight = False
+        """Whether what is held was held firmly in the newest sample: not while the fingers are opening."""
         self._rest_at, self._width = math.nan, math.nan
 
     @property
@@ -66,7 +71,7 @@ class Grip:
             return GripChange.NONE
         if stamp - self._rest_at < _SETTLED:
             return GripChange.NONE
-        self.since = self._rest_at
+        self.since, self.tight = self._rest_at, True
         return GripChange.GRASPED
 
     def _still_held(self, finger: float) -> GripChange:
@@ -78,4 +83,5 @@ class Grip:
             return GripChange.RELEASED
         # What is held may yield or turn: the fingers follow it inwards, and opening is measured from there.
         self._width = min(self._width, finger)
+        self.tight = finger <= self._width + _TIGHT
         return GripChange.NONE

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from ams_ros.recovery.surroundings import Place
-from ams_ros.replay.evidence.grip import GripChange
+from ams_ros.replay.evidence.grip import Grip, GripChange
 from ams_ros.replay.task_description import PlaceEvidence
 from ams_ros.types import Float64Array
 
@@ -26,25 +26,32 @@ class PlaceWatch:
         """Nothing is held."""
         self._since, self._looked, self._carried = math.nan, -math.inf, 0.0
         self._from: tuple[float, float, float] = (math.nan,) * 3
+        self._tight: Float64Array | None = None
 
-    def take(self, stamp: float, arm: Float64Array, change: GripChange, since: float) -> str | None:
-        """A sample: what became of the grip, and since when (s) something is held; the job's message if one is done."""
-        if change is GripChange.RELEASED and not math.isnan(self._since):
-            return self._released(stamp, arm)
-        if math.isnan(since):
-            self._since = math.nan
-        elif since != self._since:
-            self._since, self._looked, self._carried = since, stamp, 0.0
-            self._from = self._where(arm)
-        elif stamp - self._looked >= _LOOK:
+    def take(self, stamp: float, arm: Float64Array, grip: Grip, change: GripChange) -> str | None:
+        """A sample, and what it made of the grip; the job's message if one is done."""
+        if change is GripChange.RELEASED and self._tight is not None:
+            message = self._released(stamp, self._tight)
+            self.begin_anew()
+            return message
+        if not grip.holding:
+            self._tight = None
+            return None
+        if grip.since != self._since:
+            self._since, self._looked, self._carried = grip.since, stamp, 0.0
+            self._from, self._tight = self._where(arm), arm
+        if grip.tight:
+            # Samples are never written to, so the array may be kept.
+            self._tight = arm
+        if stamp - self._looked >= _LOOK:
             self._looked = stamp
             self._carried = max(self._carried, math.dist(self._where(arm), self._from))
         return None
 
     def _released(self, stamp: float, arm: Float64Array) -> str | None:
+        """The fingers opened; arm: where it was when they last held firmly, as it may move on while they open."""
         held, x_y_z = stamp - self._since, self._where(arm)
         carried = max(self._carried, math.dist(x_y_z, self._from))
-        self._since = math.nan
         if held < self._evidence.held or carried < self._evidence.carried or not self._place.holds(*x_y_z):
             return None
         return f"what was held for {held:.1f} s and carried {carried:.2f} m was let go of over the {self._place.name}"

@@ -114,7 +114,7 @@ class RobotProgress:
         arm, finger = sample.position[:-1], float(sample.position[-1])
         change = self._grip.take(sample.stamp, finger, self._fingers.at(sample.stamp))
         for part, place in self._places:
-            self._note(part, sample.stamp, place.take(sample.stamp, arm, change, self._grip.since))
+            self._note(part, sample.stamp, place.take(sample.stamp, arm, self._grip, change))
         for _, pull in self._pulls:
             pull.joints(sample)
 
