@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from ams_ros.action import RunTask
-from ams_ros.msg import TaskState
-from ams_ros.srv import ResetScene
+from ams_ros.msg import TaskEvent, TaskState
+from ams_ros.srv import JudgeTask, ResetScene
 from random_policy import INSTRUCTION
-from ros_probe import LATCHED, SENSOR, wait_until
+from ros_probe import LATCHED, SENSOR, Probe, wait_until
 from sensor_msgs.msg import JointState
 from slow_controller import ACTION, SlowController
 from task_course import Course
@@ -220,12 +220,89 @@ def test_a_trajectory_aborted_by_the_robot_fails_the_task_with_the_robots_words(
         ({"mode": "fast"}, ["mode", "'fast'", "direct"]),
         ({"instruction": "dance on the table"}, ["instruction", "dance on the table", "bowl"]),
         ({"instruction": ""}, ["instruction", "''", "bowl"]),
+        ({"mode": "reset", "task": "dishes"}, ["task", "'dishes'", "cubes, cups, mixed"]),
+        ({"mode": "reset", "jobs": 1001}, ["jobs", "1001", "1 to 1000"]),
+        ({"mode": "reset", "episode": "mine"}, ["episode", "'mine'", "mode reset", "context, exception, ams"]),
     ],
 )
 def test_a_goal_that_cannot_be_run_ends_with_key_value_and_what_is_allowed(graph, probe, fields, words):
     status, result = Course(probe, **fields).end()
     assert (status, result.outcome, result.steps) == (GoalStatus.STATUS_ABORTED, "failed", 0)
     assert all(word in result.message for word in words), result.message
+
+
+def test_mode_ams_without_a_pool_is_refused_with_what_would_mend_it(graph, probe):
+    with probe.reconfigured(graph.name, server_wait=0.5):
+        status, result = Course(probe, mode="ams").end()
+    assert (status, result.outcome, result.steps) == (GoalStatus.STATUS_ABORTED, "failed", 0)
+    assert "mode ams needs the context pool. Nobody offers /ams/context_pool/set_outcome" in result.message
+    assert "ams up" in result.message
+
+
+def test_mode_reset_begins_every_attempt_at_the_start_pose_without_monitor_or_pool_r3(graph, probe):
+    events = probe.listen(TaskEvent, f"{graph.name}/event", 100)
+    with probe.reconfigured(graph.name, replay__attempt_first=16, replay__tries=100, replay__unguided=100):
+        course = Course(probe, mode="reset", task="cubes", step_budget=120)
+        status, result = course.end()
+    assert (status, result.outcome, result.episode) == (GoalStatus.STATUS_SUCCEEDED, "budget_spent", ""), result.message
+    assert result.replays >= 1
+    assert list(result.job_steps) == []
+    assert "replaying" in {each.phase for each in course.feedback}
+    assert max(each.replays for each in course.feedback) <= result.replays
+    told = events.all
+    assert [each.kind for each in told[:3]] == ["slice", "slice", "replay"], [each.kind for each in told]
+    assert (told[-1].kind, told[-1].step) == ("ended", result.steps)
+    begun = [each for each in told if (each.kind, each.slice) == ("slice", 0)]
+    assert [each.attempt for each in begun] == list(range(len(begun)))
+    assert {each.reuse.pool for each in begun} == {"bypassed"}
+    returned = next(each for each in told if each.kind == "returned")
+    assert returned.step > next(each for each in told if each.kind == "replay").step, "a way back counts"
+
+
+def test_a_task_canceled_on_the_way_back_ends_there_and_the_arm_holds(graph, probe):
+    arm = probe.listen(GoalStatusArray, ARM_STATUS, LATCHED)
+    with probe.reconfigured(graph.name, replay__attempt_first=24, replay__return__scale=0.02):
+        course = Course(probe, mode="reset")
+        course.wait_phase("replaying")
+        seen = len(arm.all)
+        wait_until(lambda: any(m.status_list[-1].status == 2 for m in arm.all[seen:]), "the way back has begun")
+        status, result = course.cancel()
+        assert (status, result.outcome, result.replays) == (GoalStatus.STATUS_CANCELED, "canceled", 1)
+    wait_until(lambda: arm.all[-1].status_list[-1].status not in {1, 2, 3}, "no goal of the arm is left running")
+    arm_holds_still(probe)
+
+
+def test_a_users_own_judge_ends_a_task_and_counts_its_jobs_e2(graph, probe):
+    asked = []
+
+    def judge(request, response):
+        asked.append((request.task, request.instruction, request.attempt))
+        response.jobs, response.finished, response.message = 2, True, "the scale shows two cubes"
+        return response
+
+    service = probe.node.create_service(JudgeTask, "/scale/judge", judge)
+    with probe.reconfigured(graph.name, judge_service="/scale/judge", replay__attempt_first=8):
+        status, result = Course(probe, mode="reset").end()
+    probe.node.destroy_service(service)
+    assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, "finished"), result.message
+    assert result.message == "the scale shows two cubes"
+    assert len(result.job_steps) == 2
+    assert asked[0] == ("", INSTRUCTION, 0)
+
+
+def test_a_judge_that_does_not_answer_is_told_once_and_holds_no_task_up(graph, probe):
+    enough, judging = threading.Event(), Probe("judge")
+    judging.node.create_service(JudgeTask, "/slow/judge", lambda _, response: enough.wait(60.0) and response)
+    status_of_node = probe.status(graph.name)
+    try:
+        with probe.reconfigured(graph.name, judge_service="/slow/judge", judge_timeout=0.2, replay__attempt_first=8):
+            status, result = Course(probe, mode="reset", task="cubes", step_budget=40).end()
+            concerns = [each.message for each in status_of_node.all if "/slow/judge" in each.message]
+    finally:
+        enough.set()
+        judging.close()
+    assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, "budget_spent"), result.message
+    assert concerns == ["the judge /slow/judge did not answer within 0.2 s"]
 
 
 def test_a_second_task_is_refused_with_the_reason_and_the_first_goes_on(graph, probe):
