@@ -219,8 +219,11 @@ def test_an_episode_guides_slice_by_slice(world):
         for index in range(2)
     ]
     assert guided == named
-    with pytest.raises(InferenceError, match=r"guidance ep: .* no slice 2"):
-        world.infer(first, index=2, guidance=Guidance("ep", 0.5))
+    # An episode that was over sooner is no mistake; one that is not there is.
+    over = world.infer(first, index=2, guidance=Guidance("ep", 0.5)).reuse
+    assert (over.guided_by, over.guided_episode, over.message) == ("", "", "no guidance: episode ep has no slice 2")
+    with pytest.raises(InferenceError, match=r"guidance pe: .* no slice 2"):
+        world.infer(first, index=2, guidance=Guidance("pe", 0.5))
 
 
 def test_the_most_similar_context_guides_only_when_it_succeeded(world):

@@ -108,7 +108,7 @@ class Admission:
         """Store what is new and let the context be found; the entry, and the bytes that are new."""
         books = self._books
         with books.lock:
-            model = books.model(context.record.model)
+            model = books.begin_arrival(context.record.model)
             arrival = _Arrival(context, books.contexts.numbers.take())
         try:
             with books.lock:
@@ -123,6 +123,9 @@ class Admission:
             with books.lock:
                 self._undo(arrival, model, pinned)
             raise
+        finally:
+            with books.lock:
+                books.end_arrival(model)
 
     def _share(self, arrival: _Arrival, model: ModelEntry, pinned: bool) -> None:
         """Refer to the vectors that are there already, so that making room for the others does not take them."""
@@ -174,8 +177,6 @@ class Admission:
             books.detach(number, arrival.number, pinned, model.key)
         books.host.release(arrival.stored)
         books.contexts.numbers.give_back(arrival.number)
-        if not model.contexts:
-            del books.models[model.key]
 
 
 def _content(vector: NewVector) -> np.ndarray:

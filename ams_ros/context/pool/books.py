@@ -47,12 +47,16 @@ class Counts:
 
 @dataclass(slots=True)
 class ModelEntry:
-    """One model key: its canonical instance, its digest (which takes long to compute), and what its keys stand for."""
+    """One model key: its canonical instance, its digest (which takes long to compute), and what its keys stand for.
+
+    contexts: how many are of it. arriving: those on their way in, for which the last of the others may have to go.
+    """
 
     key: ModelKey
     digest: bytes
     index: ActionIndex
     contexts: int = 0
+    arriving: int = 0
 
 
 class Books:
@@ -79,6 +83,17 @@ class Books:
             found = self.models[key] = ModelEntry(key, _digest(key), index)
         return found
 
+    def begin_arrival(self, key: ModelKey) -> ModelEntry:
+        """As `model`; the entry stays until `end_arrival`."""
+        model = self.model(key)
+        model.arriving += 1
+        return model
+
+    def end_arrival(self, model: ModelEntry) -> None:
+        """The context that came has been added, or does not come."""
+        model.arriving -= 1
+        self._forget_unused(model)
+
     def add_context(self, entry: ContextEntry, model: ModelEntry) -> None:
         """Enter a context whose number was taken from `contexts.numbers`; its vectors refer to it already."""
         entry.model = model.key
@@ -94,8 +109,7 @@ class Books:
             self.detach(number, entry.number, entry.pinned, entry.model)
         model = self.models[entry.model]
         model.contexts -= 1
-        if not model.contexts:
-            del self.models[entry.model]
+        self._forget_unused(model)
 
     def record(self, entry: ContextEntry) -> ContextRecord:
         """The record of a context as it stands now, with arrays of its own."""
@@ -284,6 +298,10 @@ class Books:
             self.host.release(actions)
         if not self.vectors.uses[number]:
             self.vectors.set_actions(number, ())
+
+    def _forget_unused(self, model: ModelEntry) -> None:
+        if not (model.contexts or model.arriving):
+            del self.models[model.key]
 
     def _order(self, entry: ContextEntry) -> None:
         nbytes = sum(self.vectors.layout(number).nbytes for number in entry.vectors)

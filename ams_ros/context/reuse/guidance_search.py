@@ -42,7 +42,8 @@ class GuidanceSearch:
         """The start for `request`; embedding: of what it is asked for.
 
         Raises InferenceError when a named context is not there, belongs to another model or cannot serve. That there
-        is no similar one, no success (of that rank), or no pool, is no error: denoising then starts from noise.
+        is no similar one, no success (of that rank), no such slice of an episode that is there, or no pool, is no
+        error: denoising then starts from noise.
         """
         if guidance.reference == SIMILAR:
             return self._similar(guidance, request, instruction, embedding)
@@ -53,6 +54,9 @@ class GuidanceSearch:
             return self._guided(guidance, request, stored, embedding)
         if self._away():
             return _PLAIN
+        if request.index and self._fetch(guidance.reference, 0) is not None:
+            # It may have been over sooner, or a slice of it was not kept: nobody's mistake.
+            return Guided(None, message=f"no guidance: episode {guidance.reference} has no slice {request.index}")
         raise InferenceError(
             f"guidance {guidance.reference}: the pool has no context of that id and no slice {request.index} of an "
             "episode of that id"
