@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from pool_cases import KIB, KINDS, LATENTS, MIB, PREFIX, options
-from pool_model import MODELS, content, context, input_key, model_key, unit
+from pool_model import MODELS, CheckedPool, content, context, input_key, model_key, unit
 
 from ams_ros.context.hashing.modular import MODULUS, ModularHash
 from ams_ros.context.local_store import LocalContextStore
@@ -382,3 +382,22 @@ def test_lru_that_ignores_that_a_vector_was_put_once_more():
     assert fetched(pool, 1) is None
     pool.check()
     pool.close()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_context_for_which_the_last_one_of_its_model_has_to_go_is_found_like_any_other(shared):
+    pool = CheckedPool(None, "lru")
+    try:
+        pool.put(0, 0, -1, succeeded=False, durable=False, pinned=False)
+        pool.fetch(0, 0)  # its latents are now the first to go, and it with them
+        for picture in range(8):
+            pool.put(1, picture, -1, succeeded=False, durable=False, pinned=False)
+        assert pool.pool.stats().evictions == 0
+        assert pool.expected["context-1"].context.record.model == MODELS[0]
+        for picture in (0 if shared else 1, *range(2, 8)):
+            pool.put(0, picture, -1, succeeded=False, durable=False, pinned=False)
+            pool.compare()
+            pool.fetch(0, picture)
+            pool.similar(0, 0, (), 5)
+    finally:
+        pool.close()
