@@ -223,11 +223,13 @@ def test_a_task_that_replays_shows_its_jobs_and_why_each_attempt_came_to_its_end
     view.happened(TaskEvent(EventKind.SLICE, 1.0, 8, 0, 1, "not worth a line"))
     view.happened(TaskEvent(EventKind.JOB, 9.0, 210, 0, 26, "let go of it over the bowl"))
     view.happened(TaskEvent(EventKind.REPLAY, 9.1, 210, 0, 26, "a job is done"))
+    view.happened(TaskEvent(EventKind.RETURNED, 12.0, 260, 0, 26, "at the start pose"))
+    view.happened(TaskEvent(EventKind.REPLAY, 20.0, 420, 1, 19, "nothing has moved any more"))
     view.moved_on(TaskStatus(Phase.REPLAYING, 210, 27, replays=0, jobs=1))
     lines = console.file.getvalue().splitlines()
     assert lines[:2] == [
         "attempt 1, step 210: let go of it over the bowl",
-        "attempt 1, step 210: a job is done",
+        "attempt 2, step 420: nothing has moved any more",
     ]
     assert lines[2].endswith("replaying, 1 of 3 jobs seen done")
     assert len(lines) == 3

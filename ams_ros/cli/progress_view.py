@@ -22,7 +22,6 @@ _AFTER_RECOVERY = {
     Phase.INFERRING: "recovered, a new slice is inferred",
     Phase.REPLAYING: "recovered, the way back to the start pose goes on",
 }
-_TOLD = (EventKind.JOB, EventKind.REPLAY)
 
 
 class ProgressView:
@@ -40,6 +39,7 @@ class ProgressView:
         self._score: Score | None = None
         self._exceptions = 0
         self._open: list[int] = []
+        self._settled: tuple[int, int] | None = None
         self._begun = time.monotonic()
         self._next_plain = 0.0
         self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
@@ -74,7 +74,9 @@ class ProgressView:
 
     def happened(self, event: TaskEvent) -> None:
         """The supervisor told a line of the task's timeline."""
-        if event.kind in _TOLD:
+        settled, self._settled = self._settled, (event.attempt, event.step) if event.kind is EventKind.JOB else None
+        # That a job is done was just told.
+        if event.kind is EventKind.JOB or (event.kind is EventKind.REPLAY and settled != (event.attempt, event.step)):
             self._say(f"attempt {event.attempt + 1}, step {event.step}: {event.message}")
 
     def excepted(self, exception: ActionException) -> None:
