@@ -20,15 +20,17 @@ class CupExpertSettings:
 
     hover: tip height over standing cups. hook: tip height behind the cup it pulls. behind: from the cup's middle to
     where the tip goes down. aligned: how well the tip must stand there before it does. beside: how far off the line
-    of the pull it may be while it pulls. pull: how far beyond the cup's middle it pulls before it gives up.
+    of the pull it may be while it pulls. pull: how far beyond the cup's middle it pulls before it gives up. finger:
+    finger position, narrow enough to hook and wide enough not to be taken for a grasp that closed on nothing.
     """
 
     hover: float = CUP_HEIGHT + 0.035
-    hook: float = CUP_HEIGHT - 0.017
+    hook: float = CUP_HEIGHT - 0.015
     behind: float = CUP_RADIUS + 0.021
     aligned: float = 0.008
     beside: float = 0.013
-    pull: float = 0.07
+    pull: float = 0.08
+    finger: float = 0.018
 
 
 class CupExpert:
@@ -63,7 +65,7 @@ class CupExpert:
         pulling = bool(tilts[cup] > 0.03)
         heading = float(self._plant.cup_feet()[cup, 2])
         yaw = float((heading + np.pi / 2) % np.pi - np.pi / 2)
-        action = self._motion.towards(joints, tip, place, yaw, self._profile.gripper.lower)
+        action = self._motion.towards(joints, tip, place, yaw, self.settings.finger)
         return Advice(action, self._plant.cup_centres()[cup].copy(), pulling, False, True)
 
     def distance(self, tip: Float64Array) -> float:
@@ -102,8 +104,9 @@ class CupExpert:
         """Whether the tip is low on the line of the pull, its fingers behind the cup or what is left of its stand."""
         settings = self.settings
         along, beside = self._from_behind(tip, cup)
-        low = tip[2] < settings.hook + 0.008
-        return low and abs(beside) < settings.beside and -0.020 < along < settings.behind + settings.pull
+        # It goes down well before it pulls; once it does, arm and cup may lift the hand a little.
+        low = tip[2] < settings.hook + (0.008 if along < 0.008 else 0.016)
+        return bool(low) and abs(beside) < settings.beside and -0.020 < along < settings.behind + settings.pull
 
     def _pull(self, tip: Float64Array, cup: int) -> Float64Array:
         """Over the place behind the cup, down, and towards the arm: decided from where the tip stands."""
@@ -123,12 +126,12 @@ class CupExpert:
         return np.array([*behind, settings.hover])
 
     def _leave(self, joints: Float64Array, tip: Float64Array, finger: float, present: bool) -> Advice:
-        """Up, the fingers still closed because cups stand beside the hand, and home."""
+        """Up, the fingers still close together because cups stand beside the hand, and home."""
         settings, centres = self.settings, self._plant.cup_centres()
         target = centres[self._handled or 0].copy() if len(centres) else tip
         if tip[2] < settings.hover - 0.01:
             over = np.array([tip[0], tip[1], settings.hover + 0.01])
-            action = self._motion.towards(joints, tip, over, float(joints[0] - joints[-1]), self._profile.gripper.lower)
+            action = self._motion.towards(joints, tip, over, float(joints[0] - joints[-1]), self.settings.finger)
             return Advice(action, target, False, False, present)
         action, idle = self._motion.home(joints, finger)
         return Advice(action, target, False, idle, present)

@@ -15,9 +15,9 @@ BOWL_CENTRE = (0.27, 0.18)
 BOWL_INNER_RADIUS = 0.085
 BOWL_OUTER_RADIUS = 0.095
 BOWL_HEIGHT = 0.05
-CUP_RADIUS = 0.018
-"""Wider than the gap of the closed gripper, so that both fingers lie against a cup they pull."""
-CUP_HEIGHT = 0.075
+CUP_RADIUS = 0.024
+"""Wider than the gap of a nearly closed gripper, so that both fingers lie against a cup they pull."""
+CUP_HEIGHT = 0.078
 CUP_MASS = 0.5
 CUP_DOWN = 1.2
 """A cup tilted farther than this, rad, lies; one that stands has no tilt."""

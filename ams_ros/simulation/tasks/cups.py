@@ -13,10 +13,10 @@ from ams_ros.simulation.tasks.cubes import COLOURS
 from ams_ros.simulation.tasks.task import SceneDomain, check_scene
 from ams_ros.types import Float64Array
 
-_DISTANCE = (0.30, 0.375)
+_DISTANCE = (0.305, 0.375)
 """From the table's origin, m: the hand reaches behind the farthest, the nearest fall clear of each other."""
-_BEARINGS = (np.radians(-44.0), np.radians(46.0))
-_BETWEEN = np.radians(10.5)
+_BEARINGS = (np.radians(-43.5), np.radians(51.0))
+_BETWEEN = np.radians(13.0)
 """Least difference of bearings: cups fall towards the origin, and neither they nor the hand may touch a neighbour."""
 _STILL = 0.2
 _STREAM = 0x435550
@@ -73,7 +73,7 @@ def place_cups(
 def _in_sight(towards: Float64Array) -> Float64Array:
     """How far out, m, a standing cup may be at each bearing so that the front camera sees all of it.
 
-    Its picture's left and right ends, at the cup's foot and brim, are where |y - 0.018| = 0.282 - 0.214 x.
+    Its picture's left and right ends, at the cup's foot and brim, are where |y - 0.018| = 0.276 - 0.214 x.
     """
-    right, left = (0.282 - 0.018), (0.282 + 0.018)
+    right, left = (0.276 - 0.018), (0.276 + 0.018)
     return np.asarray(np.where(towards < 0.0, right, left) / (np.abs(np.sin(towards)) + 0.214 * np.cos(towards)))

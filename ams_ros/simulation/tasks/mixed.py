@@ -16,7 +16,7 @@ from ams_ros.types import Float64Array
 
 _MOST_CUBES, _MOST_CUPS = 4, 3
 """No more of a kind find room beside the others."""
-_BEARINGS = (np.radians(-46.0), np.radians(-20.5))
+_BEARINGS = (np.radians(-43.5), np.radians(-15.5))
 _CUBES_X, _CUBES_Y = (0.16, 0.40), (-0.10, 0.13)
 _CUP_CLEARANCE = 0.058
 """Least distance of a cube's middle from where a cup stands or falls, m: an open gripper fits between them."""
