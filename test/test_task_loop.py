@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from task_world import World, stopped
 
@@ -215,6 +215,7 @@ def test_guidance_that_could_have_no_effect_is_refused_before_anything_is_inferr
     assert world.source.asked == []
 
 
+@settings(deadline=None)
 @given(
     budget=st.integers(1, 400),
     horizon=st.integers(1, 32),

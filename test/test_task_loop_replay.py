@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from replay_world import CUBES, IDLE, PROFILE, WANDERS, ReplayWorld
 from task_world import World, stopped
@@ -131,13 +131,13 @@ def test_in_mode_reset_every_attempt_is_from_noise_past_the_pool_and_nothing_is_
 
 
 def test_an_attempt_that_goes_nowhere_is_cut_off_sooner_once_another_succeeded():
-    settings = ReplaySettings(attempt_first=80, attempt_least=20, attempt_factor=2.0, tries=1, unguided=1)
-    world = ReplayWorld(2, WANDERS, settings=settings)
+    short = ReplaySettings(attempt_first=80, attempt_least=20, attempt_factor=2.0, tries=1, unguided=1)
+    world = ReplayWorld(2, WANDERS, settings=short)
     result = world.run()
     assert result.outcome is Outcome.EXHAUSTED
     assert len(world.robot.executed) == 2 + 4
-    assert len(ReplayWorld(WANDERS, settings=settings).run().job_steps) == 0
-    first = ReplayWorld(WANDERS, settings=settings)
+    assert len(ReplayWorld(WANDERS, settings=short).run().job_steps) == 0
+    first = ReplayWorld(WANDERS, settings=short)
     first.run()
     assert len(first.robot.executed) == 10
 
@@ -265,7 +265,7 @@ def test_where_there_is_no_way_back_the_task_fails_saying_what_is_in_the_way():
 @pytest.mark.parametrize("error", [RobotError("the arm is silent"), InferenceError("the camera is silent")])
 def test_what_fails_in_an_attempt_is_the_result_and_the_attempt_is_not_written_down(error):
     world = ReplayWorld(2, WANDERS)
-    world.source.events = {3: error}
+    world.source.events = dict.fromkeys((3, 4), error)
     result = world.run()
     assert (result.outcome, result.message) == (Outcome.FAILED, str(error))
     assert world.pool.written == [("ep.0", True)]
@@ -276,6 +276,20 @@ def test_a_slice_that_an_exception_broke_off_ends_the_guidance_of_its_attempt():
     world.robot.events = {0: stopped(1)}
     world.run(jobs=1)
     assert [asked.guidance is not None for asked in world.source.asked[:2]] == [True, False]
+
+
+@pytest.mark.parametrize("mode", [Mode.CONTEXT, Mode.AMS])
+def test_a_success_that_is_lost_while_it_guides_is_done_without(mode):
+    world = ReplayWorld(4, stored=["near"])
+    world.source.events = {1: InferenceError("episode near is not there")}
+    guidance = {} if mode is Mode.AMS else {"guidance": Guidance(SUCCESS, 0.5), "guided_slices": 2}
+    result = world.run(mode=mode, jobs=1, **guidance)
+    assert result.outcome is not Outcome.FAILED
+    assert [(asked.index, asked.guidance) for asked in world.source.asked[1:3]] == [
+        (1, Guidance("near", 0.5)),
+        (1, None),
+    ]
+    assert world.told(EventKind.SLICE)[1].message == "from noise, as episode near is not there"
 
 
 # What is told.
@@ -299,6 +313,7 @@ def test_the_timeline_tells_slices_jobs_replays_returns_and_the_end_in_order():
     assert world.progress[-1].jobs == 2
 
 
+@settings(deadline=None)
 @given(
     plan=st.lists(st.sampled_from([IDLE, WANDERS, 1, 2, 5, 20]), max_size=12),
     held=st.tuples(st.integers(0, 5), st.integers(0, 2)),
@@ -310,9 +325,9 @@ def test_whatever_attempts_bring_the_task_ends_within_its_budget_and_every_attem
     plan, held, asked, exceptions, stop_at
 ):
     (stored, parts), (mode, budget, wanted) = held, asked
-    settings = ReplaySettings(attempt_first=60, attempt_least=20)
+    short = ReplaySettings(attempt_first=60, attempt_least=20)
     instructions = tuple(f"part {number}" for number in range(parts))
-    world = ReplayWorld(*plan, stored=[f"s{number}" for number in range(stored)], parts=instructions, settings=settings)
+    world = ReplayWorld(*plan, stored=[f"s{number}" for number in range(stored)], parts=instructions, settings=short)
     world.robot.events = {number: stopped(number) for number in exceptions}
     if stop_at is not None:
         world.source.events = {stop_at: lambda: world.stop.request("enough")}
@@ -328,7 +343,7 @@ def test_whatever_attempts_bring_the_task_ends_within_its_budget_and_every_attem
     assert [event.step for event in world.events] == sorted(event.step for event in world.events)
     assert world.progress[-1].phase is Phase.ENDED
     _check_book(world, mode)
-    _check_order(world, settings, parts + 1 if mode is Mode.AMS else 1, guided=mode is Mode.AMS)
+    _check_order(world, short, parts + 1 if mode is Mode.AMS else 1, guided=mode is Mode.AMS)
 
 
 _ENDS = {Outcome.FINISHED, Outcome.EXHAUSTED, Outcome.BUDGET_SPENT, Outcome.CANCELED}
@@ -344,7 +359,7 @@ def _check_book(world, mode):
         assert {episode for episode, succeeded in world.pool.written if succeeded} == done
 
 
-def _check_order(world, settings, instructions, *, guided):
+def _check_order(world, bounds, instructions, *, guided):
     """Between two successes: no success guides twice, and attempts stay within their bounds."""
     since, tried = 0, set()
     for number, guide in enumerate(world.guides):
@@ -355,7 +370,7 @@ def _check_order(world, settings, instructions, *, guided):
             assert guide not in tried or not moved
             tried.add(guide)
         since += 1
-        assert since <= settings.tries * instructions
+        assert since <= bounds.tries * instructions
         if number in world.watch.done_in:
             since, tried = 0, set()
     assert guided or not any(world.guides)

@@ -88,7 +88,7 @@ class Attempts:
         while not why:
             course.check()
             index = course.index
-            inference = course.infer(self._order.guidance(attempt, index, guided_episode))
+            inference = course.infer_on(self._order.guidance(attempt, index, guided_episode))
             if index == 0:
                 guided_episode = inference.reuse.guided_episode
                 if attempt.rank is not None and not self._order.guided_by(guided_episode):

@@ -94,8 +94,17 @@ class Course:
         """Of the next slice within the attempt."""
         return self._index
 
-    def infer(self, guidance: Guidance | None) -> Inference:
-        """Infer the next slice. Raises TaskEnded when that was broken off."""
+    def infer_on(self, guidance: Guidance | None) -> Inference:
+        """As `infer`, but from noise where what should have guided is gone meanwhile."""
+        try:
+            return self.infer(guidance)
+        except InferenceError as error:
+            if guidance is None:
+                raise
+            return self.infer(None, f", as {error}")
+
+    def infer(self, guidance: Guidance | None, reason: str = "") -> Inference:
+        """Infer the next slice. reason: told behind where it came from. Raises TaskEnded when that was broken off."""
         self.report(Phase.INFERRING)
         asked = self._ground.clock.now()
         try:
@@ -111,7 +120,7 @@ class Course:
         self._inferences += 1
         self._index += 1
         self.period = inference.slice.period
-        self.tell(EventKind.SLICE, _origin(inference.reuse), inference.slice.context_id, inference.reuse)
+        self.tell(EventKind.SLICE, _origin(inference.reuse) + reason, inference.slice.context_id, inference.reuse)
         if self.stop.requested:
             raise TaskEnded(Outcome.CANCELED, self.stop.reason)
         return inference

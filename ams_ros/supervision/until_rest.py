@@ -16,7 +16,9 @@ def until_rest(course: Course, robot: Robot, rest: RestDetector) -> None:
     while True:
         course.check()
         index = course.index
-        inference = course.infer(_guidance(course.request, index, guided_episode))
+        guidance = _guidance(course.request, index, guided_episode)
+        # A reference that the request names itself must be there.
+        inference = course.infer(guidance) if guidance == course.request.guidance else course.infer_on(guidance)
         if index == 0:
             guided_episode = inference.reuse.guided_episode
         before = robot.joints()
