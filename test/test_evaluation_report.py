@@ -47,6 +47,6 @@ def test_the_json_form_has_the_promised_keys():
     found = json.loads(report(80, None).to_json())
     assert list(found) == [
         "task", "mode", "objects", "episodes", "seed", "success", "success_rate", "ci95",
-        "steps_median_successful", "steps_mean_capped", "cap", "per_episode",
+        "steps_median_successful", "steps_mean_capped", "cap", "steps_mean_short_cap", "short_cap", "per_episode",
     ]  # fmt: skip
     assert (found["success"], found["success_rate"], len(found["per_episode"])) == (1, 0.5, 2)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ams_ros.benchmark.rollout import LocalSliceSource
+from ams_ros.benchmark.local_slice_source import LocalSliceSource
 from ams_ros.exception.calibration.run import Arrived, Begun, Ended, Run, RunEvent
 from ams_ros.exception.detector import Detector
 from ams_ros.exception.plan import MotionPlan

@@ -2,110 +2,151 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
-from ams_ros.benchmark.local_reuse import ROBOT, LocalReuse
-from ams_ros.benchmark.report import Episode
+from ams_ros.benchmark.episode_source import EpisodeSource, WorkClock
+from ams_ros.benchmark.local_reuse import LocalReuse
+from ams_ros.benchmark.local_slice_source import Infers, nothing
+from ams_ros.benchmark.report import Episode, Times
 from ams_ros.benchmark.request import EvaluationRequest
+from ams_ros.benchmark.scorer import Scorer
+from ams_ros.benchmark.troubles import Troublemaker, draw_troubles
+from ams_ros.benchmark.workplace import Workplace
+from ams_ros.errors import PoolError
 from ams_ros.policy.inference import SliceInference
 from ams_ros.policy.pi0 import load_policy
 from ams_ros.policy.protocol import Policy
-from ams_ros.robot.profile import load_profile
 from ams_ros.robot.stop_request import StopRequest
-from ams_ros.simulation.plant import Plant
-from ams_ros.simulation.robot import SimulatedRobot
 from ams_ros.simulation.tasks import find_task
-from ams_ros.supervision.clock import SteadyClock
 from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop, parse_mode
-from ams_ros.types import Inference, Observation, SliceRequest, TaskRequest, TaskStatus
+from ams_ros.types import SUCCESS, Guidance, TaskEvent, TaskRequest, TaskResult
 
-EPISODE_BYTES = 32 * 2**20
-"""Memory of the pool of one episode: some 250 contexts of the shipped policy, more than a step budget of 1500 makes."""
+EPISODE_BYTES = 48 * 2**20
+"""Memory of the pool of one episode: some 400 contexts of the shipped policy, more than a step budget of 1500 and a
+library make."""
 
-
-class Infers(Protocol):
-    """Plain inference, or one that uses a pool."""
-
-    def infer(self, observation: Observation, request: SliceRequest) -> Inference:
-        """Infer one slice."""
-        ...
+GUIDED_SLICES, START_TIME = 2, 0.5
+"""What modes guide by a success that do not replay: as many slices, from the same time on, as action replay does."""
 
 
-def nothing() -> None:
-    """Wait for nothing."""
-
-
-class LocalSliceSource:
-    """A policy in the same process as the robot; implements supervision.protocols.SliceSource."""
-
-    def __init__(self, inference: Infers, robot: SimulatedRobot, wait: Callable[[], object] = nothing) -> None:
-        """Infer with `inference` on what `robot` observes. wait: for what an executing arm gives time for."""
-        self._inference, self._robot, self._wait = inference, robot, wait
-
-    def infer(self, request: SliceRequest) -> Inference:
-        """Observe now and infer one slice."""
-        inference = self._inference.infer(self._robot.observe(request.instruction), request)
-        self._wait()
-        return inference
+_SETTLING = 1.0
+"""s between the end of a task and the last look at the scene."""
 
 
 class Rollout:
     """Runs and scores episodes of one task with one policy."""
 
     def __init__(
-        self, request: EvaluationRequest, policy: Policy | None = None, reuse: LocalReuse | None = None
+        self,
+        request: EvaluationRequest,
+        policy: Policy | None = None,
+        reuse: LocalReuse | None = None,
+        *,
+        library: Sequence[Path] = (),
+        workplace: Workplace | None = None,
+        on_event: Callable[[TaskEvent], None] | None = None,
     ) -> None:
-        """Build the plant once for all episodes, and load the request's policy unless it is given.
+        """Load the request's policy and build its robot's workplace unless they are given.
 
-        reuse: in mode context a pool that all episodes share. Without one each episode begins with an empty pool of
-        its own, so that an episode stays a function of policy, task and seed.
+        reuse: in modes with a pool, one that all episodes share. Without one each episode begins with a pool of its
+        own that holds the contexts of the files of `library`, so that an episode stays a function of policy, library,
+        task and seed. on_event: told of every line of the timeline too.
         """
         self._request, self._task, self._mode = request, find_task(request.task), parse_mode(request.mode)
-        self._plant = Plant(load_profile(ROBOT))
-        self._robot = SimulatedRobot(self._plant)
+        self.workplace = workplace or Workplace(request.robot)
         self._policy = policy or load_policy(request.policy)
-        self._reuse = reuse
+        self._reuse, self._library, self._on_event = reuse, tuple(library), on_event
         self._rest = RestThresholds(slices=request.cap) if request.until_cap else RestThresholds()
 
     def run(self, seed: int) -> Episode:
-        """Run the scene of that seed to its end; the simulator's truth scores it and steers nothing."""
+        """Run the scene of that seed to its end; the simulator's truth scores it and steers nothing.
+
+        Raises TruthLeak when anything but the scorer asks for that truth.
+        """
         if not self._mode.pooled:
-            return self._run(seed, LocalSliceSource(SliceInference(self._policy), self._robot))
+            return self._run(seed, SliceInference(self._policy, self._request.variation.steps or None), None)
         if self._reuse is not None:
-            return self._run(seed, self._with(self._reuse))
-        with LocalReuse(self._policy, host_bytes=EPISODE_BYTES) as reuse:
-            return self._run(seed, self._with(reuse))
+            return self._run(seed, self._reuse.inference, self._reuse)
+        with LocalReuse(self._policy, host_bytes=EPISODE_BYTES, robot=self._request.robot) as reuse:
+            for file in self._library:
+                imported = reuse.pool.import_file(file)
+                if imported.skipped:
+                    raise PoolError(f"{file}: {'; '.join(imported.skipped)}")
+            return self._run(seed, reuse.inference, reuse)
 
-    def _with(self, reuse: LocalReuse) -> LocalSliceSource:
-        return LocalSliceSource(reuse.inference, self._robot, reuse.drain)
+    def _run(self, seed: int, inference: Infers, reuse: LocalReuse | None) -> Episode:
+        request, place = self._request, self.workplace
+        began = time.perf_counter()
+        body = place.body(acts=self._mode.guarded and not request.variation.blind)
+        body.robot.reset(self._task.sample(seed, request.objects))
+        troubles = draw_troubles(request.faults, seed, place.profile, request.cap * self._policy.description.period)
+        source = EpisodeSource(
+            inference,
+            body.robot,
+            Troublemaker(body.robot, troubles, self._policy.description.period * self._policy.description.execute),
+            nothing if reuse is None else reuse.drain,
+        )
+        stop = StopRequest()
+        scorer = Scorer(request, place.plant, stop, ends=request.until_cap and not self._mode.replayed)
+        loop = TaskLoop(
+            source,
+            body.robot,
+            WorkClock(place.plant, source),
+            self._rest,
+            scorer.status,
+            recovery=body.recovery,
+            replay=place.replay(body, request.task, None if reuse is None else reuse.jobs, request.variation),
+            on_event=partial(self._tell, scorer),
+        )
+        result = loop.run(self._task_request(seed), stop)
+        # What was let go of just now is still falling, and is nowhere yet.
+        body.robot.advance(_SETTLING)
+        times = Times(result.seconds, tuple(scorer.job_times), dict(source.stages), time.perf_counter() - began)
+        return self._scored(seed, result, scorer, times)
 
-    def _run(self, seed: int, source: LocalSliceSource) -> Episode:
-        objects = self._request.objects
-        self._robot.reset(self._task.sample(seed, objects))
-        first_success: int | None = None
+    def _tell(self, scorer: Scorer, event: TaskEvent) -> None:
+        scorer.event(event)
+        if self._on_event is not None:
+            self._on_event(event)
 
-        def score(progress: TaskStatus) -> None:
-            nonlocal first_success
-            if self._task.placed(self._plant) < objects:
-                first_success = None
-            elif first_success is None:
-                first_success = progress.step
+    def _task_request(self, seed: int) -> TaskRequest:
+        request, mode = self._request, self._mode
+        guides = mode.pooled and not mode.replayed and bool(self._library)
+        return TaskRequest(
+            instruction=self._task.instruction,
+            mode=mode,
+            step_budget=request.cap,
+            seed=seed,
+            episode=f"seed-{seed}-{uuid.uuid4().hex[:12]}" if mode.pooled else "",
+            guidance=Guidance(SUCCESS, START_TIME) if guides else None,
+            guided_slices=GUIDED_SLICES if guides else 0,
+            task=request.task,
+            jobs=request.objects if request.tell_jobs else 0,
+        )
 
-        loop = TaskLoop(source, self._robot, SteadyClock(), self._rest, score)
-        episode = f"seed-{seed}-{uuid.uuid4().hex[:12]}" if self._mode.pooled else ""
-        task = TaskRequest(self._task.instruction, self._mode, self._request.cap, seed, episode)
-        result = loop.run(task, StopRequest())
-        placed = self._task.placed(self._plant)
+    def _scored(self, seed: int, result: TaskResult, scorer: Scorer, times: Times) -> Episode:
+        placed = scorer.placed()
+        success = placed == self._request.objects
         return Episode(
             seed=seed,
-            success=placed == objects,
+            success=success,
             placed=placed,
             steps=result.steps,
-            steps_to_success=first_success if placed == objects else None,
+            steps_to_success=scorer.first_success if success else None,
             inferences=result.inferences,
             outcome=result.outcome.value,
             message=result.message,
+            jobs=len(result.job_steps),
+            job_steps=result.job_steps,
+            placed_steps=scorer.placed_steps(result.steps),
+            replays=result.replays,
+            attempts=scorer.attempts,
+            exceptions=result.exceptions,
+            signals=scorer.signals,
+            times=times,
         )

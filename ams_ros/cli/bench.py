@@ -13,6 +13,7 @@ import typer
 from ams_ros.cli.bench_deaths import bench_deaths
 from ams_ros.cli.bench_failures import bench_failures
 from ams_ros.cli.bench_faults import bench_faults
+from ams_ros.cli.bench_paper import bench_paper
 from ams_ros.cli.bench_pool import bench_pool
 from ams_ros.cli.bench_reaction import bench_reaction
 from ams_ros.cli.bench_reuse import bench_reuse
@@ -28,6 +29,7 @@ bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what the p
 bench.command("deaths")(bench_deaths)
 bench.command("failures")(bench_failures)
 bench.command("faults")(bench_faults)
+bench.command("paper")(bench_paper)
 bench.command("pool")(bench_pool)
 bench.command("reaction")(bench_reaction)
 bench.command("reuse")(bench_reuse)

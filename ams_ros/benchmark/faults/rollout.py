@@ -11,7 +11,7 @@ from ams_ros.benchmark.faults.trial import CleanTrial, FaultTrial, SeenStop, Tas
 from ams_ros.benchmark.faults.truth import judged
 from ams_ros.benchmark.faults.witness import Witness, WitnessedPlant, stops
 from ams_ros.benchmark.local_reuse import ROBOT
-from ams_ros.benchmark.rollout import LocalSliceSource
+from ams_ros.benchmark.local_slice_source import LocalSliceSource
 from ams_ros.exception.guard_state import LATCHED
 from ams_ros.exception.rule import WatchedRobot
 from ams_ros.exception.threshold_file import load_rule_settings
