@@ -1,4 +1,4 @@
-"""Which rules run with which thresholds: declared defaults, config/exceptions.yaml, then what was learned."""
+"""Which rules run with which thresholds: declared defaults, the shipped files, then what was learned."""
 
 from __future__ import annotations
 
@@ -41,23 +41,27 @@ def default_rule_settings() -> dict[str, RuleSetting]:
 def load_rule_settings(
     driver: DriverProfile, overlay: Path | None = None, conditions: Path | None = None
 ) -> dict[str, RuleSetting]:
-    """The declared defaults, overlaid by config/exceptions.yaml, then by the file `ams calibrate` wrote.
+    """The declared defaults, then config/exceptions.yaml, config/thresholds/<driver>.yaml, and last what was learned.
 
     Rules of expected outcomes get those of config/outcomes.yaml, rule `condition` those of the file `conditions`.
     Raises ConfigurationError naming key, value and what is allowed, and for an overlay of another robot or driver.
     """
     settings = _with_conditions(load_profile(driver.robot), conditions)
-    shipped = read_section(share_directory() / "config" / "exceptions.yaml")
+    config = share_directory() / "config"
+    shipped = read_section(config / "exceptions.yaml")
     shipped.only("rules")
     settings = _overlaid(settings, shipped)
-    if overlay is None:
-        return settings
-    learned = read_section(overlay)
-    learned.only("robot", "driver", "made", "rules")
-    for key, expected in (("robot", driver.robot), ("driver", driver.name)):
-        if learned.text(key) != expected:
-            raise ConfigurationError(f"{learned.key}.{key}", learned.text(key), expected)
-    return _overlaid(settings, learned)
+    of_driver = config / "thresholds" / f"{driver.name}.yaml"
+    for file in (of_driver if of_driver.is_file() else None, overlay):
+        if file is None:
+            continue
+        own = read_section(file)
+        own.only("robot", "driver", "made", "rules")
+        for key, expected in (("robot", driver.robot), ("driver", driver.name)):
+            if own.text(key) != expected:
+                raise ConfigurationError(f"{own.key}.{key}", own.text(key), expected)
+        settings = _overlaid(settings, own)
+    return settings
 
 
 def changed(settings: RuleSettings, rule: str, values: Mapping[str, object]) -> dict[str, RuleSetting]:

@@ -40,8 +40,8 @@ _WIDOWX_SERVOS: tuple[ServoSpec, ...] = (
     ServoSpec(60.0, 1.8),
     ServoSpec(24.0, 0.65),
 )
-_BANDWIDTH = 100.0
-"""rad/s, of critically damped servos for every other arm."""
+_BANDWIDTH = 50.0
+"""rad/s, of critically damped servos for every other arm: stiffer ones would shake a heavy arm and its wrist sensor."""
 
 FINGER_SERVO = ServoSpec(stiffness=3500.0, damping=60.0)
 """For the pair: N/m, N s/m. Stiff enough to reach the effort limit on a 3.6 cm cube."""
