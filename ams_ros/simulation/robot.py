@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ams_ros.errors import RobotError
-from ams_ros.robot.profile import RobotProfile, load_profile
+from ams_ros.robot.profile import RobotProfile
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.robot.stretches import cut_into_stretches
 from ams_ros.simulation.control_loop import ControlLoop, arm_settings, gripper_settings
@@ -48,8 +48,8 @@ class SimulatedRobot:
         settings: ControllerSettings | None = None,
         cameras: Sequence[str] = ("front", "wrist"),
     ) -> None:
-        """Put controllers around `plant` (default: those of the WidowX); `cameras` are what `observe` looks through."""
-        profile = profile or load_profile("widowx_250s")
+        """Put controllers around `plant` (default: those of its own arm); `cameras` are what `observe` looks through."""
+        profile = profile or plant.profile
         self.plant = plant
         self._settings = settings or arm_settings(profile)
         self._gripper_settings = gripper_settings(profile)
