@@ -81,7 +81,7 @@ class Plant:
         self._travel = speeds * self.timestep
         self._pace = self._travel.copy()
         self._cameras = {name: self._model.camera(name).id for name in CAMERAS}
-        self.disturbances = Disturbances(self._model, self._data, self.profile)
+        self.disturbances = Disturbances(self._model, self._data, self.profile, self.workspace)
 
     def reset(self, layout: SceneLayout) -> None:
         """Set the scene up afresh and undo every disturbance; `time` goes on from where it was."""

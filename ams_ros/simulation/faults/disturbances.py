@@ -10,11 +10,15 @@ import numpy as np
 
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.simulation.faults.fault import FOREARM, HAND
+from ams_ros.simulation.workspace import Workspace
 from ams_ros.types import Float64Array
 
 OBSTACLE = "obstacle"
 OBSTACLE_SIDE = 0.08
 """m; the open fingers do not fit around it."""
+
+_ABOVE_TABLE = (0.27, 0.10, 0.13)
+"""Middle of an obstacle above the table, m, in the table's frame: between where cubes lie and the bowl."""
 
 _AWAY = (0.0, 0.0, -5.0)
 """Where the obstacle waits: below the floor, out of everything's reach and sight."""
@@ -33,8 +37,10 @@ def add_obstacle(world: Element, solid: dict[str, str]) -> None:
 class Disturbances:
     """Changes a compiled model and its state, and changes them back."""
 
-    def __init__(self, model: Any, data: Any, profile: RobotProfile) -> None:
-        """model, data: of `build_model`, whose arm is `profile`'s."""
+    def __init__(self, model: Any, data: Any, profile: RobotProfile, workspace: Workspace) -> None:
+        """model, data: of `build_model`, whose arm is `profile`'s, in front of this workspace."""
+        self.above_table = workspace.place(*_ABOVE_TABLE)
+        """(3,) m, where an obstacle above the table belongs, in base_link."""
         self._model, self._data, self._profile = model, data, profile
         links = [joint.child for joint in profile.joints]
         self._bodies = {HAND: links[-1], FOREARM: links[-3:][0]}
@@ -48,7 +54,10 @@ class Disturbances:
                 arm.add(body)
         solid = (model.geom_contype != 0) | (model.geom_conaffinity != 0)
         self._arm_shapes = np.flatnonzero(solid & np.isin(model.geom_bodyid, list(arm)))
-        self._cubes = np.array([k for k in range(model.ngeom) if model.geom(k).name.startswith("cube_")], dtype=int)
+        self._cubes, self._cups = (
+            np.array([k for k in range(model.ngeom) if model.geom(k).name.startswith(kind)], dtype=int)
+            for kind in ("cube_", "cup_")
+        )
         self._friction = model.dof_frictionloss[self._dofs].copy()
         self._torque = model.jnt_actfrcrange[self._joints].copy()
         self._grip: Float64Array | None = None
@@ -107,10 +116,10 @@ class Disturbances:
         return np.array(self._data.site_xpos[self._tip])
 
     def place_obstacle(self, centre: Float64Array, clearance: float) -> bool:
-        """Put the box upright at `centre` (3,) m, unless arm or cubes are closer than `clearance` m; whether it is."""
+        """Put the box upright at `centre` (3,) m if arm and objects are at least `clearance` m away; whether it is."""
         self._data.geom_xpos[self._box] = centre
         self._data.geom_xmat[self._box] = np.eye(3).ravel()
-        others = (*self._arm_shapes, *self._cubes)
+        others = (*self._arm_shapes, *self._cubes, *self._cups)
         if any(
             mujoco.mj_geomDistance(self._model, self._data, self._box, shape, clearance, None) < clearance
             for shape in others

@@ -11,9 +11,6 @@ from ams_ros.types import Float64Array
 _MOVING = 0.05
 """Slower than this (m/s) the tip goes nowhere an obstacle could be put."""
 
-_FIXED = np.array([0.27, 0.10, 0.13])
-"""Centre (m, base_link) of the obstacle above the table: between where cubes lie and the bowl."""
-
 _STEP, _FARTHEST = 0.005, 0.25
 """How the obstacle looks for a free place ahead of the tip, m."""
 
@@ -72,7 +69,7 @@ class Mischief:
 def _place(fault: Fault, plant: Disturbances) -> bool:
     """Put the box where it belongs, if that place is free and, for one ahead, the arm goes somewhere."""
     if fault.target == ABOVE_TABLE:
-        return plant.place_obstacle(_FIXED, fault.magnitude)
+        return plant.place_obstacle(plant.above_table, fault.magnitude)
     velocity, tip = plant.tip_velocity(), plant.tip()
     speed = float(np.linalg.norm(velocity))
     if speed < _MOVING:
