@@ -48,7 +48,7 @@ class SimulatedRobot:
         settings: ControllerSettings | None = None,
         cameras: Sequence[str] = ("front", "wrist"),
     ) -> None:
-        """Put controllers around `plant` (default: those of its own arm); `cameras` are what `observe` looks through."""
+        """Put controllers around `plant` (default: those of its arm); `cameras` are what `observe` looks through."""
         profile = profile or plant.profile
         self.plant = plant
         self._settings = settings or arm_settings(profile)
