@@ -14,14 +14,21 @@ from ams_ros.errors import ConfigurationError
 
 
 def train(
-    task: Annotated[str, typer.Argument(help="What to train for: cubes.")],
+    task: Annotated[str, typer.Argument(help="What to train for: cubes, cups or mixed.")],
     *,
+    robot: Annotated[str, typer.Option(help="The robot's profile.")] = "widowx_250s",
+    name: Annotated[
+        str | None, typer.Option(help="Of the report, and of the folder out/training/NAME [default: TASK].")
+    ] = None,
+    begin: Annotated[
+        str | None, typer.Option(metavar="CHECKPOINT", help="Begin with its weights, not with random ones.")
+    ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Checkpoint and report [default: out/training/TASK/checkpoint]."),
+        typer.Option(metavar="FOLDER", help="Checkpoint and report [default: out/training/NAME/checkpoint]."),
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Demonstrations and state [default: out/training/TASK].")
+        Path | None, typer.Option(metavar="FOLDER", help="Demonstrations and state [default: out/training/NAME].")
     ] = None,
     demonstrations: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Use those collected here before [default: inside --work].")
@@ -30,6 +37,7 @@ def train(
     iterations: Annotated[
         int | None, typer.Option(help="Optimiser steps; half as many in each round of corrections.")
     ] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds of corrections [default: 2].")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this time and ship what is there.")] = None,
     seed: Annotated[int, typer.Option(help="Of demonstrations, first weights and noise.")] = 0,
     threads: Annotated[int | None, typer.Option(help="Of torch; more than one pays only on an idle machine.")] = None,
@@ -38,19 +46,25 @@ def train(
 
     An interrupted training goes on where its state was saved when the same command is given again.
     """
-    _refuse(episodes, iterations, minutes, seed, threads)
+    _refuse(episodes, iterations, rounds, minutes, seed, threads)
     from dataclasses import replace
 
+    from ams_ros.robot.profile import load_profile
     from ams_ros.simulation.tasks import find_task
 
     find_task(task)
-    work = work or Path("out") / "training" / task
+    load_profile(robot)
+    name = name or task
+    if Path(name).name != name:
+        raise ConfigurationError("--name", name, "a name without slashes")
+    work = work or Path("out") / "training" / name
     output = output or work / "checkpoint"
     for key, folder in (("--work", work), ("--output", output)):
         writable_file(key, folder / ".writable")
     # Only now: the policy's libraries take seconds to load, and a refusal should not wait for them.
+    from ams_ros.policy.checkpoint import find_checkpoint
     from ams_ros.training.recipe import Recipe
-    from ams_ros.training.train_task import TrainingFolders, TrainingLimits, train_task
+    from ams_ros.training.train_task import TrainingFolders, TrainingLimits, TrainingPlan, train_task
 
     defaults = TrainingLimits()
     folders = TrainingFolders.under(work, output, demonstrations)
@@ -63,20 +77,30 @@ def train(
     recipe = Recipe()
     if iterations is not None:
         recipe = replace(recipe, iterations=iterations, correction_iterations=max(1, iterations // 2))
+    if rounds is not None:
+        recipe = replace(recipe, correction_rounds=rounds)
     try:
-        train_task(task, folders, seed=seed, recipe=recipe, limits=limits, console=console())
+        plan = TrainingPlan(task, seed, robot, None if begin is None else find_checkpoint(begin), name)
+        train_task(plan, folders, recipe=recipe, limits=limits, console=console())
     except KeyboardInterrupt:
         console().print(f"Interrupted. The same command takes the training in {work} up again.", markup=False)
         raise typer.Exit(1) from None
 
 
 def _refuse(
-    episodes: int | None, iterations: int | None, minutes: float | None, seed: int, threads: int | None
+    episodes: int | None,
+    iterations: int | None,
+    rounds: int | None,
+    minutes: float | None,
+    seed: int,
+    threads: int | None,
 ) -> None:
     """Raise ConfigurationError for numbers out of range."""
     for key, value in (("--episodes", episodes), ("--iterations", iterations), ("--threads", threads)):
         if value is not None and value < 1:
             raise ConfigurationError(key, value, "an integer of at least 1")
+    if rounds is not None and rounds < 0:
+        raise ConfigurationError("--rounds", rounds, "an integer of at least 0")
     if minutes is not None and not 0.0 < minutes < math.inf:
         raise ConfigurationError("--minutes", minutes, "a number above 0")
     if seed < 0:

@@ -19,16 +19,18 @@ IntArray = NDArray[np.int64]
 CAMERAS = ("front", "wrist")
 FEW_LEVELS = 4
 PIXEL_FRAMES = 400
-# A joint that hardly moves in the demonstrations must not have its sensor noise blown up to a signal.
-SMALLEST_DEVIATION = np.array([0.02] * 6 + [0.002], dtype=np.float32)
+SMALLEST_JOINT, SMALLEST_FINGER = 0.02, 0.002
+"""Least deviation (rad, m) reckoned with: a joint that hardly moves in the demonstrations must not have its sensor
+noise blown up to a signal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """B frames as a policy is trained on them.
 
-    pixels: (B, cameras, size, size, 3) uint8; state: (B, 7); action: (B, horizon, 7), both normalised.
-    target: (B, 3) m, cube being handled in base_link; present, held: (B,) bool.
+    pixels: (B, cameras, size, size, 3) uint8; state: (B, dof + 1); action: (B, horizon, dof + 1), both normalised.
+    target: (B, 3) m, object being handled in base_link; present, held: (B,) bool.
+    instruction: (B,) which of the demonstrations' instructions was said.
     """
 
     pixels: PixelArray
@@ -37,6 +39,7 @@ class Batch:
     target: Float32Array
     present: NDArray[np.bool_]
     held: NDArray[np.bool_]
+    instruction: IntArray
 
 
 class Pictures:
@@ -81,6 +84,7 @@ class Demonstrations:
         self.target = _joined(folders, "target").astype(np.float32)
         self.present = _joined(folders, "present").astype(bool)
         self.held = _joined(folders, "held").astype(bool)
+        self.instruction = _joined(folders, "instruction").astype(np.int64)
         self._check()
         # Last frame of every frame's episode, so that slices at an episode's end repeat its last command.
         last = np.flatnonzero(np.append(self.episode[1:] != self.episode[:-1], True))
@@ -94,9 +98,9 @@ class Demonstrations:
         return len(self.episode)
 
     @property
-    def instruction(self) -> str:
-        """What the task is called in words."""
-        return str(self.meta["instruction"])
+    def instructions(self) -> tuple[str, ...]:
+        """What was said to the robot; `instruction` counts in them."""
+        return tuple(self.meta["instructions"])
 
     @property
     def gripper_levels(self) -> Float64Array:
@@ -119,10 +123,11 @@ class Demonstrations:
             target=self.target[frames],
             present=self.present[frames],
             held=self.held[frames],
+            instruction=self.instruction[frames],
         )
 
     def _slices(self, frames: IntArray) -> Float32Array:
-        """(B, horizon, 7): joint targets from the pose measured at the slice's start on, finger targets absolute."""
+        """(B, horizon, dof + 1): joint targets from the pose measured at the slice's start, absolute finger targets."""
         ahead = frames[:, None] + np.arange(self.horizon)
         slices = np.array(self.action[np.minimum(ahead, self._last[frames][:, None])], dtype=np.float32)
         slices[:, :, :-1] -= self.state[frames][:, None, :-1]
@@ -133,11 +138,13 @@ class Demonstrations:
         actions = self._slices(np.arange(0, self._measured, max(1, self._measured // 20_000))).reshape(
             -1, state.shape[1]
         )
+        smallest = np.full(state.shape[1], SMALLEST_JOINT, dtype=np.float32)
+        smallest[-1] = SMALLEST_FINGER
         return Normalisation(
             state_mean=state.mean(0).astype(np.float32),
-            state_std=np.maximum(state.std(0).astype(np.float32), SMALLEST_DEVIATION),
+            state_std=np.maximum(state.std(0).astype(np.float32), smallest),
             action_mean=actions.mean(0, dtype=np.float64).astype(np.float32),
-            action_std=np.maximum(actions.std(0, dtype=np.float64).astype(np.float32), SMALLEST_DEVIATION),
+            action_std=np.maximum(actions.std(0, dtype=np.float64).astype(np.float32), smallest),
         )
 
     def _measure_pixels(self) -> PixelStatistics:
@@ -150,7 +157,7 @@ class Demonstrations:
         )
 
     def _check(self) -> None:
-        frames, values = self.frames, len(SMALLEST_DEVIATION)
+        frames, values = self.frames, self.state.shape[-1]
         size = self.cameras[CAMERAS[0]].shape[1]
         expected = {
             **{camera: (frames, size, size, 3) for camera in CAMERAS},
@@ -160,6 +167,7 @@ class Demonstrations:
             "target": (frames, 3),
             "present": (frames,),
             "held": (frames,),
+            "instruction": (frames,),
         }
         for name, shape in expected.items():
             found = self.cameras[name].shape if name in self.cameras else getattr(self, name).shape
@@ -167,6 +175,12 @@ class Demonstrations:
                 raise ConfigurationError(f"{self.folder / name}.npy", found, f"an array of shape {shape}")
         if frames == 0 or (np.diff(self.episode) < 0).any():
             raise ConfigurationError(f"{self.folder / 'episode'}.npy", frames, "frames in the order of their episodes")
+        if any(meta["instructions"] != self.meta["instructions"] for meta in self.metas):
+            raise ConfigurationError("demonstrations", str(self.folder), "folders with the same instructions")
+        if not ((self.instruction >= 0) & (self.instruction < len(self.instructions))).all():
+            raise ConfigurationError(
+                f"{self.folder / 'instruction'}.npy", int(self.instruction.max()), f"0..{len(self.instructions) - 1}"
+            )
 
 
 def _read_meta(folder: Path) -> Mapping[str, Any]:
@@ -175,8 +189,9 @@ def _read_meta(folder: Path) -> Mapping[str, Any]:
         meta = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError("demonstrations", str(path), f"a readable JSON file ({error})") from error
-    if not isinstance(meta, dict) or "instruction" not in meta:
-        raise ConfigurationError("demonstrations", str(path), "an object with the key instruction")
+    said = meta.get("instructions") if isinstance(meta, dict) else None
+    if not isinstance(said, list) or not said or not all(isinstance(each, str) for each in said):
+        raise ConfigurationError("demonstrations", str(path), "an object whose key instructions holds a list of texts")
     return meta
 
 

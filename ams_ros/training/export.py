@@ -24,7 +24,7 @@ def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path, com
     recipe, demonstrations = trainer.recipe, trainer.demonstrations
     task = str(demonstrations.meta.get("task", "task"))
     card = CheckpointCard(
-        model_id=f"pi0-small-{task}-seed{trainer.seed}-{trainer.iteration}",
+        model_id=f"pi0-small-{task}-{profile.name}-seed{trainer.seed}-{trainer.iteration}",
         weights_sha256="",
         embodiment=Embodiment(
             cameras=CAMERAS,
@@ -39,12 +39,13 @@ def export_checkpoint(trainer: Trainer, profile: RobotProfile, folder: Path, com
             relative_joints=True,
             normalisation=demonstrations.normalisation,
         ),
-        instructions=(demonstrations.instruction,),
+        instructions=demonstrations.instructions,
         denoising_steps=recipe.denoising_steps,
         vocabulary=trainer.vocabulary.words,
         pixels=demonstrations.pixels,
         training={
             "seed": trainer.seed,
+            **({} if trainer.begun_from is None else {"begun_from": trainer.begun_from}),
             "commit": commit,
             "iterations": trainer.iteration,
             "seconds": round(trainer.seconds, 1),

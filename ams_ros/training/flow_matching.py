@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -26,20 +28,39 @@ class Draws:
 class FlowMatching(nn.Module):
     """A pi0 under training, with a head that reads target position, presence and grasp off the last prefix token."""
 
-    def __init__(self, model: Pi0Model, prompt: torch.Tensor, pixels: PixelStatistics) -> None:
-        """`prompt`: (1, prefix_length) token ids that all frames share."""
+    def __init__(self, model: Pi0Model, prompts: Sequence[torch.Tensor], pixels: PixelStatistics) -> None:
+        """`prompts`: (1, prefix_length) token ids of each instruction."""
         super().__init__()
         self.model = model
         width = model.config.vlm_config.text_config.hidden_size
         self.auxiliary = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 5))
-        self.prompt, self.pixels = prompt, pixels
+        self.prompts, self.pixels = tuple(prompts), pixels
 
     def forward(self, batch: Batch, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
-        """Flow matching loss and auxiliary loss, both scalars, of a batch."""
+        """Flow matching loss and auxiliary loss, both scalars, of a batch.
+
+        Frames of each instruction by themselves, because instructions differ in length and none is ever padded.
+        """
+        repeats = len(draws.time) // len(batch.instruction)
+        flow, auxiliary = torch.zeros(()), torch.zeros(())
+        for number in np.unique(batch.instruction):
+            chosen = batch.instruction == number
+            part = Batch(**{field.name: getattr(batch, field.name)[chosen] for field in fields(Batch)})
+            of_draws = torch.from_numpy(np.repeat(chosen, repeats))
+            losses = self._losses(
+                part,
+                Draws(draws.noise[of_draws], draws.time[of_draws], draws.brightness[torch.from_numpy(chosen)]),
+                self.prompts[number],
+            )
+            share = float(chosen.mean())
+            flow, auxiliary = flow + share * losses[0], auxiliary + share * losses[1]
+        return flow, auxiliary
+
+    def _losses(self, batch: Batch, draws: Draws, prompt: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         pixels = torch.from_numpy(batch.pixels).float() * draws.brightness[:, :, None, None, None]
         pixels = normalise_pixels(pixels.clamp(0.0, 255.0), self.pixels)
         repeats = len(draws.time) // len(pixels)
-        ids = self.prompt.expand(len(pixels), -1)
+        ids = prompt.expand(len(pixels), -1)
         # All ones, as in inference: without a mask the model would count prefix positions from 1 instead of 0.
         mask = torch.ones_like(ids)
         present = torch.ones(pixels.shape[:2], dtype=torch.bool)
@@ -67,7 +88,7 @@ class FlowMatching(nn.Module):
         guess: torch.Tensor = self.auxiliary(token).float()
         present = torch.from_numpy(batch.present).float()
         held = torch.from_numpy(batch.held).float()
-        # In decimetres, so that the three losses are of one size; where no cube is left there is no position.
+        # In decimetres, so that the three losses are of one size; where nothing is left there is no position.
         error = (guess[:, :3] - torch.from_numpy(batch.target).nan_to_num() * 10.0).square().mean(-1)
         position: torch.Tensor = (error * present).sum() / present.sum().clamp(min=1.0)
         flags = functional.binary_cross_entropy_with_logits(guess[:, 3:], torch.stack([present, held], dim=-1))

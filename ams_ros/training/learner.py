@@ -13,10 +13,12 @@ import numpy as np
 from ams_ros.policy.inference import SliceInference
 from ams_ros.policy.pi0 import load_policy
 from ams_ros.robot.stop_request import StopRequest
-from ams_ros.simulation.layout import CUBE_SIDE, SceneLayout
+from ams_ros.simulation.expert import make_expert
+from ams_ros.simulation.layout import SceneLayout
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.robot import SimulatedRobot
-from ams_ros.simulation.tasks.cubes import inside_bowl
+from ams_ros.simulation.tasks import find_task
+from ams_ros.training.lessons import Lesson
 from ams_ros.types import SliceRequest
 
 FEWEST_SLICES, MOST_SLICES = 7, 16
@@ -30,17 +32,22 @@ class Learner:
         """Load the checkpoint; raises CheckpointError when it cannot be used."""
         self._inference = SliceInference(load_policy(checkpoint))
 
-    def goes_wrong(self, plant: Plant, layout: SceneLayout, instruction: str, rng: np.random.Generator) -> bool:
-        """Work on a fresh scene for a few slices; whether every cube outside the bowl still lies on the table then.
+    def goes_wrong(self, plant: Plant, layout: SceneLayout, lesson: Lesson, rng: np.random.Generator) -> bool:
+        """Work on a fresh scene for a few slices; whether then nothing more is done and nothing about to be.
 
-        The plant is left as it is at that moment.
+        The plant is left as it is at that moment. An object in the fingers, or being pulled, is about to be done.
         """
-        robot = SimulatedRobot(plant)
+        task, robot = find_task(lesson.task), SimulatedRobot(plant, plant.profile)
         robot.reset(layout)
-        outside = ~inside_bowl(plant.cube_poses()[0])
+        done = task.placed(plant)
         for _ in range(int(rng.integers(FEWEST_SLICES, MOST_SLICES + 1))):
-            request = SliceRequest(instruction, int(rng.integers(2**62)), bypass=True)
-            wanted = self._inference.infer(robot.observe(instruction), request).slice
+            request = SliceRequest(lesson.instruction, int(rng.integers(2**62)), bypass=True)
+            wanted = self._inference.infer(robot.observe(lesson.instruction), request).slice
             robot.execute(wanted.head(wanted.execute), StopRequest())
-        centres = plant.cube_poses()[0][outside]
-        return bool((centres[:, 2] < CUBE_SIDE).all() and not inside_bowl(centres).any())
+        if task.placed(plant) != done:
+            return False
+        try:
+            advice = make_expert(lesson.task, plant, lesson.kind or None).advise()
+        except ValueError:
+            return False
+        return advice.present and not advice.held

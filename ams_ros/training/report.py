@@ -15,12 +15,12 @@ from ams_ros.training.trainer import Trainer
 from ams_ros.training.training_state import TrainingRecord
 
 
-def write_report(trainer: Trainer, card: CheckpointCard, checkpoint: Path, folder: Path, name: str) -> Path:
-    """Write `name`.md and `name`.png into `folder`; returns the page."""
+def write_report(trainer: Trainer, card: CheckpointCard, checkpoint: Path, page: Path, command: str) -> Path:
+    """Write the page, and its curves beside it; returns the page. command: what was typed for this run."""
+    folder, name = page.parent, page.stem
     folder.mkdir(parents=True, exist_ok=True)
     draw_curves(trainer.history, folder / f"{name}.png")
-    page = folder / f"{name}.md"
-    page.write_text(_page(trainer, card, checkpoint, name), encoding="utf-8")
+    page.write_text(_page(trainer, card, checkpoint, name, command), encoding="utf-8")
     return page
 
 
@@ -46,7 +46,7 @@ def draw_curves(history: list[TrainingRecord], path: Path) -> None:
     figure.savefig(path)
 
 
-def _page(trainer: Trainer, card: CheckpointCard, checkpoint: Path, name: str) -> str:
+def _page(trainer: Trainer, card: CheckpointCard, checkpoint: Path, name: str, command: str) -> str:
     size = (checkpoint / WEIGHTS).stat().st_size
     last = trainer.history[-1]
     parameters = sum(value.numel() for value in trainer.averaged_model().parameters())
@@ -57,6 +57,10 @@ def _page(trainer: Trainer, card: CheckpointCard, checkpoint: Path, name: str) -
         ("weights (fp16)", f"{size / 2**20:.2f} MiB, SHA-256 `{card.weights_sha256}`"),
         ("source commit", f"`{card.training['commit']}`"),
         ("seed", trainer.seed),
+        (
+            "first weights",
+            "random" if trainer.begun_from is None else f"those of the checkpoint `{trainer.begun_from}`",
+        ),
         ("iterations", trainer.iteration),
         ("time", f"{trainer.seconds / 60:.1f} min, {trainer.iteration / trainer.seconds:.2f} iterations/s"),
         ("machine", f"{os.cpu_count()} cores, {platform.machine()}"),
@@ -68,7 +72,7 @@ def _page(trainer: Trainer, card: CheckpointCard, checkpoint: Path, name: str) -
         [
             f"# Training of the {name} checkpoint",
             "",
-            f"Written by `ams train {name}`; the curves are of this very run.",
+            f"Written by `{command}`; the curves are of this very run.",
             "",
             *_table("what", "value", rows),
             "",

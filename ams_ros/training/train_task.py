@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,15 +14,16 @@ from rich.progress import Progress
 from ams_ros.errors import ConfigurationError
 from ams_ros.policy.checkpoint_card import CheckpointCard
 from ams_ros.robot.profile import RobotProfile, load_profile
-from ams_ros.simulation.tasks import find_task
 from ams_ros.training.dataset import Demonstrations
-from ams_ros.training.demonstrations import DemoMix, collect
+from ams_ros.training.demo_mix import CORRECTIONS
+from ams_ros.training.demonstrations import DemoRequest, collect
 from ams_ros.training.export import export_checkpoint, source_commit
 from ams_ros.training.progress import TrainingProgress
 from ams_ros.training.recipe import Recipe
 from ams_ros.training.report import write_report
 from ams_ros.training.trainer import Trainer
 
+WIDOWX = "widowx_250s"
 LINE_EVERY = 100
 """Where there is no terminal to draw a bar on, a line is printed for this many demonstrations."""
 
@@ -51,14 +53,6 @@ class TrainingLimits:
 
 
 DEFAULT_RECIPE, DEFAULT_LIMITS = Recipe(), TrainingLimits()
-
-CORRECTIONS = (
-    DemoMix(in_bowl_weights=(1.0,), finished=0.0, random_start=0.0, closed_start=0.0),
-    DemoMix(in_bowl_weights=(0.0, *DemoMix().in_bowl_weights[1:]), finished=0.0, random_start=1.0, closed_start=0.0),
-)
-"""What the rounds of corrections begin with, in turn: an empty bowl and the arm in its start pose, or cubes in the bowl
-and the arm anywhere. Never both cubes in the bowl and the start pose: idling there would count as going wrong, and the
-ambiguity that the demonstrations are to leave would be trained away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +87,50 @@ class TrainingFolders:
         return cls(work, output, output, demonstrations or work / "demonstrations")
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What is trained. robot: the profile's name. begin: checkpoint folder to begin with, None for random weights.
+
+    name: of the report, empty for the task's.
+    """
+
+    task: str
+    seed: int = 0
+    robot: str = WIDOWX
+    begin: Path | None = None
+    name: str = ""
+
+    @property
+    def command(self) -> str:
+        """What to type for it."""
+        options = {"robot": (self.robot, WIDOWX), "seed": (self.seed, 0), "name": (self.name or self.task, self.task)}
+        begun = [] if self.begin is None else [f"--begin {self.begin.name}"]
+        given = [f"--{key} {value}" for key, (value, default) in options.items() if value != default]
+        return " ".join(["ams train", self.task, *given, *begun])
+
+
 def train_task(
-    name: str,
+    plan: TrainingPlan,
     folders: TrainingFolders,
     *,
-    seed: int = 0,
     recipe: Recipe = DEFAULT_RECIPE,
     limits: TrainingLimits = DEFAULT_LIMITS,
-    robot: str = "widowx_250s",
     console: Console | None = None,
 ) -> TrainingRun:
-    """Train a policy for the task `name`; a run that was interrupted is taken up where its state was saved.
+    """Train a policy; a run that was interrupted is taken up where its state was saved.
 
-    Raises ConfigurationError for an unknown task or for folders that belong to another run.
+    Raises ConfigurationError for an unknown task or robot, or for folders that belong to another run.
     """
     console = console or Console(stderr=True)
-    profile, task, commit = load_profile(robot), find_task(name), source_commit()
+    profile, commit = load_profile(plan.robot), source_commit()
+    first = DemoRequest(plan.task, limits.episodes, plan.seed, plan.robot)
     if not (folders.demonstrations / "meta.json").exists():
-        _collect(
-            "demonstrations",
-            folders.demonstrations,
-            limits.episodes,
-            seed=seed,
-            workers=limits.workers,
-            console=console,
-        )
+        _collect("demonstrations", folders.demonstrations, first, limits.workers, console)
     torch.set_num_threads(limits.threads)
 
     def train(until: int, *more: Path) -> Trainer:
-        trainer = Trainer(Demonstrations(folders.demonstrations, recipe.horizon, *more), recipe, seed, folders.work)
+        demonstrations = _read(plan, folders.demonstrations, recipe.horizon, more)
+        trainer = Trainer(demonstrations, recipe, plan.seed, folders.work, plan.begin)
         with TrainingProgress(console, recipe.all_iterations, trainer.iteration, trainer.seconds) as progress:
             trainer.run(
                 until,
@@ -138,44 +147,42 @@ def train_task(
         if not (folders.corrections(number) / "meta.json").exists():
             learner = folders.work / f"learner_{number}"
             export_checkpoint(trainer, profile, learner, commit)
-            _collect(
-                f"corrections, round {number}",
-                folders.corrections(number),
-                limits.corrections,
-                seed=seed + 1000 * (number - 1),
-                workers=limits.workers,
-                console=console,
+            request = replace(
+                first,
+                episodes=limits.corrections,
+                seed=plan.seed + 1000 * number,
                 mix=CORRECTIONS[(number - 1) % len(CORRECTIONS)],
                 learner=learner,
             )
+            _collect(f"corrections, round {number}", folders.corrections(number), request, limits.workers, console)
         trainer = train(recipe.until(number), *map(folders.corrections, range(1, number + 1)))
     card = export_checkpoint(trainer, profile, folders.output, commit)
-    report = write_report(trainer, card, folders.output, folders.report, task.name)
+    report = write_report(trainer, card, folders.output, folders.report / f"{plan.name or plan.task}.md", plan.command)
     console.print(f"checkpoint in {folders.output}, report in {report}")
     return TrainingRun(folders.output, card, report)
 
 
-def _collect(
-    what: str,
-    folder: Path,
-    episodes: int,
-    *,
-    seed: int,
-    workers: int,
-    console: Console,
-    mix: DemoMix | None = None,
-    learner: Path | None = None,
-) -> None:
+def _read(plan: TrainingPlan, folder: Path, horizon: int, more: Sequence[Path]) -> Demonstrations:
+    """The demonstrations in these folders; refuses those of another task or robot."""
+    demonstrations = Demonstrations(folder, horizon, *more)
+    for meta in demonstrations.metas:
+        for key, wanted in (("task", plan.task), ("robot", plan.robot)):
+            if meta.get(key) != wanted:
+                raise ConfigurationError(f"demonstrations.{key}", meta.get(key), f"{wanted}, as the training's")
+    return demonstrations
+
+
+def _collect(what: str, folder: Path, request: DemoRequest, workers: int, console: Console) -> None:
     """Collect with a bar, or with lines where there is no terminal."""
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(f"collecting {what}", total=episodes)
+        bar = progress.add_task(f"collecting {what}", total=request.episodes)
 
         def show(done: int, episodes: int) -> None:
             progress.update(bar, completed=done)
             if not console.is_terminal and done % LINE_EVERY == 0:
                 console.print(f"{done} of {episodes} {what}", highlight=False)
 
-        collect(folder, episodes, seed, workers, mix=mix, learner=learner, progress=show)
+        collect(folder, request, workers, show)
 
 
 def _export(trainer: Trainer, profile: RobotProfile, folder: Path, commit: str) -> None:

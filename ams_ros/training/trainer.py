@@ -13,6 +13,8 @@ import numpy as np
 import torch
 
 from ams_ros.errors import ConfigurationError
+from ams_ros.policy.checkpoint import read_model
+from ams_ros.policy.checkpoint_card import read_card
 from ams_ros.policy.pi0_model import PI0, Pi0Model, sizes_of
 from ams_ros.policy.vocabulary import WordVocabulary
 from ams_ros.training.architecture import small_config
@@ -29,14 +31,22 @@ _HELD_OUT_STREAM = 2**31
 class Trainer:
     """One training run in one folder. Every step draws from (seed, iteration), so a resumed run repeats nothing."""
 
-    def __init__(self, demonstrations: Demonstrations, recipe: Recipe, seed: int, folder: Path) -> None:
+    def __init__(
+        self, demonstrations: Demonstrations, recipe: Recipe, seed: int, folder: Path, begin: Path | None = None
+    ) -> None:
         """Build the model, or take up the run that `folder` holds.
 
-        Raises ConfigurationError when that run had another recipe or seed, CheckpointError when it is damaged.
+        begin: checkpoint folder whose weights are the first ones, instead of random ones; its words keep their ids.
+        Raises ConfigurationError when the run in `folder` had another recipe, seed or beginning or when `begin` is of
+        another shape, CheckpointError when one of them is damaged.
         """
         self.demonstrations, self.recipe, self.seed, self.folder = demonstrations, recipe, seed, folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.vocabulary = WordVocabulary.of([demonstrations.instruction])
+        self._begin = begin
+        before = None if begin is None else read_card(begin)
+        self.begun_from = None if before is None else before.weights_sha256
+        known = () if before is None else before.vocabulary or ()
+        self.vocabulary = WordVocabulary.of([*known, *demonstrations.instructions])
         self._learner = self._build()
         self._average = {name: value.detach().clone() for name, value in self._learner.model.state_dict().items()}
         self._optimiser = torch.optim.AdamW(
@@ -86,6 +96,7 @@ class Trainer:
         facts = {
             "iteration": self.iteration,
             "seed": self.seed,
+            "begun_from": self.begun_from,
             "recipe": asdict(self.recipe),
             "seconds": self.seconds,
             "history": [asdict(record) for record in self.history],
@@ -104,7 +115,7 @@ class Trainer:
             return None
         rng = np.random.default_rng([self.seed, _HELD_OUT_STREAM])
         frames = rng.choice(self._held_out, min(HELD_OUT_FRAMES, len(self._held_out)), replace=False)
-        learner = FlowMatching(self.averaged_model(), self._learner.prompt, self.demonstrations.pixels)
+        learner = FlowMatching(self.averaged_model(), self._learner.prompts, self.demonstrations.pixels)
         with torch.inference_mode():
             losses = [
                 (len(part), float(learner(self.demonstrations.batch(part), self._draws(rng, len(part), 1, 0.0))[0]))
@@ -116,13 +127,26 @@ class Trainer:
         config = small_config(self.recipe, self.demonstrations.normalisation.size, attention="eager")
         room = self.recipe.shape.vocabulary - 2
         if len(self.vocabulary.words) > room:
-            raise ConfigurationError("instruction", self.demonstrations.instruction, f"at most {room} different words")
+            raise ConfigurationError(
+                "instructions", self.demonstrations.instructions, f"{room} different words at most"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            words = self.vocabulary.encode(self.demonstrations.instruction)
             model = PI0(config)
+            if self._begin is not None:
+                self._load(model, self._begin)
             image_ids = [sizes_of(model).image_token_id] * (sizes_of(model).image_tokens * len(CAMERAS))
-            return FlowMatching(model, torch.tensor([[*image_ids, *words]]), self.demonstrations.pixels)
+            prompts = [
+                torch.tensor([[*image_ids, *self.vocabulary.encode(instruction)]])
+                for instruction in self.demonstrations.instructions
+            ]
+            return FlowMatching(model, prompts, self.demonstrations.pixels)
+
+    def _load(self, model: Pi0Model, begin: Path) -> None:
+        try:
+            model.load_state_dict(read_model(begin, read_card(begin)).state_dict())
+        except RuntimeError as error:
+            raise ConfigurationError("begin", str(begin), f"a checkpoint of the recipe's shape ({error})") from error
 
     def _step(self) -> tuple[float, float]:
         recipe = self.recipe
@@ -179,10 +203,10 @@ class Trainer:
 
     def _resume(self) -> None:
         facts = load_state(self.folder / STATE, self._learner, self._average, self._optimiser)
-        for key, mine in (("recipe", asdict(self.recipe)), ("seed", self.seed)):
-            if facts[key] != mine:
+        for key, mine in (("recipe", asdict(self.recipe)), ("seed", self.seed), ("begun_from", self.begun_from)):
+            if facts.get(key) != mine:
                 raise ConfigurationError(
-                    f"training.{key}", mine, f"{facts[key]}, with which the run in {self.folder} began"
+                    f"training.{key}", mine, f"{facts.get(key)}, with which the run in {self.folder} began"
                 )
         self.iteration, self.seconds = facts["iteration"], facts["seconds"]
         self.history = [TrainingRecord(**record) for record in facts["history"]]
