@@ -53,6 +53,7 @@ class Grip:
         self.tight = False
         """Whether what is held was held firmly in the newest sample: not while the fingers are opening."""
         self._rest_at, self._width = math.nan, math.nan
+        self._reached = math.nan
 
     @property
     def holding(self) -> bool:
@@ -63,7 +64,11 @@ class Grip:
         """A sample, and what the fingers were told at that time (NaN: not known), which a grasp needs only to begin."""
         if self.holding:
             return self._still_held(finger)
-        if not (finger > self._closed and target < finger - _PRESSING):
+        if abs(finger - target) <= _PRESSING:
+            self._reached = target
+        # Fingers that were where they should be and are pushed aside touch something; they have not grasped it.
+        pushed = abs(target - self._reached) <= _PRESSING
+        if pushed or not (finger > self._closed and target < finger - _PRESSING):
             self._rest_at = math.nan
             return GripChange.NONE
         if math.isnan(self._rest_at) or abs(finger - self._width) > _RESTING:

@@ -12,7 +12,7 @@ from ams_ros.exception.wrench_compensation import WrenchCompensation
 from ams_ros.replay.task_description import PullEvidence
 from ams_ros.types import Float64Array, JointSample, WrenchSample
 
-_SMOOTHING = 0.02
+_SMOOTHING = 0.05
 """Time constant of the external force's low-pass, s."""
 
 _STRIDE = 0.03
@@ -22,22 +22,20 @@ _MOVING = 0.02
 """m/s below which the tip has no direction of motion."""
 
 _RELAXED = 0.5
-"""Share of the force below which a pull is over."""
+"""Share of the force below which there is none."""
 
-_OVER = 0.2
-"""s for which it must be."""
-
-_LONGEST = 4.0
-"""s from the force to the distance; what takes longer is leaning, not pulling."""
-
-_BACK = 0.01
-"""m against the pull after which it was given up."""
+_PAUSE, _APART = 0.2, 0.4
+"""s without force after which a pull was given up, and after which the next one is another: what falls may be touched
+once more."""
 
 
 class PullWatch:
     """Follows force and tip while there is force; without, a wrench sample costs the compensation of its weight.
 
-    Force comes from the wrist sensor, its offset taken while the arm rests and the gripper's weight taken out.
+    A pull begins where the tip first meets the evidence's force against its motion. It is done when the tip has come
+    the evidence's distance from there, and the force on the whole way was the evidence's on average: the gripper's own
+    inertia resists as much, but not as far. Until the force has gone it stays the same pull. Force comes from the
+    wrist sensor, its offset taken while the arm rests and the gripper's weight taken out.
     """
 
     def __init__(self, evidence: PullEvidence, robot: WatchedRobot) -> None:
@@ -56,9 +54,10 @@ class PullWatch:
 
     def give_up(self) -> None:
         """What was being pulled is not any more."""
-        self._began, self._done, self._quiet_at = math.nan, False, math.nan
+        self._pulling, self._done, self._quiet_at = False, False, math.nan
+        self._work, self._way = 0.0, 0.0
         self._before: tuple[float, Float64Array] | None = None
-        self._from, self._along = np.zeros(3), np.zeros(3)
+        self._from: Float64Array = np.zeros(3)
 
     @property
     def degraded(self) -> str:
@@ -87,50 +86,42 @@ class PullWatch:
         if not self._compensation.update(state):
             return None
         force = math.hypot(*self._compensation.external[:3])
-        if math.isnan(self._began):
-            if force < self._evidence.force:
-                self._before = None
-                return None
-            self._feel(sample.stamp)
+        self._quieten(sample.stamp, force)
+        if force < self._evidence.force and not self._pulling:
+            self._before = None
             return None
-        return self._follow(sample.stamp, force)
+        return self._follow(sample.stamp)
 
-    def _feel(self, stamp: float) -> None:
-        """Whether the force that is there is against the tip's motion."""
-        rotation, place = self._robot.dynamics.tip_pose(self._state.position)
-        if self._before is None:
-            self._before = stamp, place.copy()
-            return
-        began, before = self._before
-        if stamp - began < _STRIDE:
-            return
-        self._before = stamp, place.copy()
-        motion = place - before
-        way = float(np.linalg.norm(motion))
-        if way < _MOVING * (stamp - began):
-            return
-        resistance = -float(rotation @ np.array(self._compensation.external[:3]) @ motion) / way
-        if resistance >= self._evidence.force:
-            self._began, self._from, self._along = stamp, before, motion / way
-            self._done, self._quiet_at = False, math.nan
-
-    def _follow(self, stamp: float, force: float) -> str | None:
-        """A pull is under way, or done and not yet let go of."""
-        message = None
-        if not self._done:
-            _, place = self._robot.dynamics.tip_pose(self._state.position)
-            pulled = float((place - self._from) @ self._along)
-            if pulled < -_BACK or stamp - self._began > _LONGEST:
-                self.give_up()
-                return None
-            if pulled >= self._evidence.distance:
-                self._done = True
-                needed = self._evidence.force
-                message = f"what resisted with {needed:g} N or more was moved {pulled:.2f} m"
+    def _quieten(self, stamp: float, force: float) -> None:
+        """End a pull whose force has gone."""
         if force >= _RELAXED * self._evidence.force:
             self._quiet_at = math.nan
         elif math.isnan(self._quiet_at):
             self._quiet_at = stamp
-        elif self._done and stamp - self._quiet_at >= _OVER:
+        elif self._pulling and stamp - self._quiet_at >= (_APART if self._done else _PAUSE):
             self.give_up()
-        return message
+
+    def _follow(self, stamp: float) -> str | None:
+        """Add the stretch the tip has come since it was looked at last to the pull; its message if it is done now."""
+        rotation, place = self._robot.dynamics.tip_pose(self._state.position)
+        if self._before is None:
+            self._before = stamp, place.copy()
+            return None
+        began, before = self._before
+        if self._done or stamp - began < _STRIDE:
+            return None
+        self._before = stamp, place.copy()
+        motion = place - before
+        way = float(np.linalg.norm(motion))
+        work = -float(rotation @ np.array(self._compensation.external[:3]) @ motion)
+        if not self._pulling:
+            if way < _MOVING * (stamp - began) or work < self._evidence.force * way:
+                return None
+            self._pulling, self._from, self._work, self._way = True, before, 0.0, 0.0
+        self._work += work
+        self._way += way
+        moved = math.dist(place.tolist(), self._from.tolist())
+        if moved < self._evidence.distance or self._work < self._evidence.force * self._way:
+            return None
+        self._done = True
+        return f"what resisted with {self._work / self._way:.1f} N on average was moved {moved:.2f} m"

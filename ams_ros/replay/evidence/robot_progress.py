@@ -116,6 +116,9 @@ class RobotProgress:
         for part, place in self._places:
             self._note(part, sample.stamp, place.take(sample.stamp, arm, self._grip, change))
         for _, pull in self._pulls:
+            if self._places and self._grip.holding:
+                # What is carried to its place may drag along something on its way there: no pull.
+                pull.give_up()
             pull.joints(sample)
 
     def wrench(self, sample: WrenchSample) -> None:
