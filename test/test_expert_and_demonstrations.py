@@ -1,4 +1,4 @@
-"""The scripted expert, and the demonstrations made of it."""
+"""Demonstrations made of the scripted experts (theirs: test_experts)."""
 
 import json
 from pathlib import Path
@@ -9,79 +9,13 @@ import pytest
 from ams_ros.errors import ConfigurationError
 from ams_ros.robot.kinematics import forward
 from ams_ros.robot.profile import load_profile
-from ams_ros.simulation.expert import Advice, Expert
-from ams_ros.simulation.layout import BOWL_CENTRE, CubePlacement, SceneLayout
+from ams_ros.simulation.layout import BOWL_CENTRE
 from ams_ros.simulation.plant import Plant
-from ams_ros.simulation.tasks.cubes import CubesTask
 from ams_ros.training import demonstrations
 from ams_ros.training.demonstrations import ARRAYS, DemoMix, collect, demonstrate
 
 PROFILE = load_profile("widowx_250s")
-TASK = CubesTask()
 FOLDER_ARRAYS = (*ARRAYS, "episode")
-
-
-def follow(plant: Plant, expert: Expert, steps: int = 160) -> list[Advice]:
-    """Let the expert work until it is at rest or the steps are used up."""
-    advices = []
-    for _ in range(steps):
-        advices.append(expert.advise())
-        if advices[-1].idle:
-            break
-        begin, goal = plant.joints().position[:-1], advices[-1].action[:-1]
-        plant.command_gripper(float(advices[-1].action[-1]))
-        for update in range(1, 6):
-            plant.command_arm(begin + (goal - begin) * update / 5)
-            plant.advance(0.01)
-    return advices
-
-
-@pytest.mark.parametrize("objects", [1, 2, 4, 7])
-def test_the_expert_puts_exactly_one_cube_into_the_bowl_and_returns_to_the_start_pose(objects: int) -> None:
-    plant = Plant(PROFILE)
-    for seed in range(4):
-        plant.reset(TASK.sample(seed, objects))
-        advices = follow(plant, Expert(plant))
-        assert advices[-1].idle
-        assert TASK.placed(plant) == 1
-        assert np.abs(plant.joints().position[:-1] - PROFILE.start).max() < 0.02
-
-
-def test_the_expert_empties_the_table_cube_by_cube() -> None:
-    plant = Plant(PROFILE)
-    plant.reset(TASK.sample(3, 7))
-    for placed in range(1, 8):
-        follow(plant, Expert(plant))
-        assert TASK.placed(plant) == placed
-
-
-def test_the_expert_takes_the_cube_nearest_to_the_gripper_and_leaves_those_in_the_bowl() -> None:
-    plant = Plant(PROFILE)
-    near, far = CubePlacement(0.24, -0.05, 0.0, (1, 0, 0)), CubePlacement(0.33, -0.18, 0.0, (0, 1, 0))
-    done = CubePlacement(*BOWL_CENTRE, 0.0, (0, 0, 1), z=0.024)
-    plant.reset(SceneLayout(cubes=(far, done, near)))
-    assert Expert(plant).advise().target == pytest.approx([0.24, -0.05, 0.018], abs=1e-3)
-    plant.reset(SceneLayout(cubes=(done,)))
-    with pytest.raises(ValueError, match="no cube is left"):
-        Expert(plant).advise()
-
-
-def test_a_label_depends_on_the_present_state_only() -> None:
-    plant = Plant(PROFILE)
-    plant.reset(TASK.sample(8, 3))
-    expert = Expert(plant)
-    compared = 0
-    while not expert.delivered:
-        advice, fresh = expert.advise(), Expert(plant)
-        if not expert.delivered:
-            assert fresh.advise().action == pytest.approx(advice.action, abs=0.0)
-            compared += 1
-        begin = plant.joints().position[:-1]
-        plant.command_gripper(float(advice.action[-1]))
-        for update in range(1, 6):
-            plant.command_arm(begin + (advice.action[:-1] - begin) * update / 5)
-            plant.advance(0.01)
-    assert compared > 30
 
 
 def test_a_demonstration_handles_one_cube_and_ends_at_rest() -> None:

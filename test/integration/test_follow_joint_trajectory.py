@@ -236,11 +236,16 @@ def test_a_reset_while_moving_aborts_the_goal_first_and_leaves_a_fresh_scene(rob
     assert robot.wait_still() == pytest.approx(PROFILE.start, abs=0.02)
     score = robot.probe.call(ScoreScene, f"{NODE}/score")
     assert (score.task, score.objects, score.seed, score.placed, score.success) == ("cubes", 3, 7, 0, False)
+    for task, instruction in (("cups", "pull the cups down"), ("mixed", "clear the table")):
+        reply = robot.probe.call(ResetScene, f"{NODE}/reset", task=task, objects=4, seed=2)
+        assert (reply.success, reply.instruction) == (True, instruction)
+        score = robot.probe.call(ScoreScene, f"{NODE}/score")
+        assert (score.task, score.objects, score.placed, score.success) == (task, 4, 0, False)
 
 
 @pytest.mark.parametrize(
     ("request_fields", "reason"),
-    [({"task": "cups", "objects": 1}, "'cups'"), ({"task": "cubes", "objects": -1}, "1..7")],
+    [({"task": "plates", "objects": 1}, "'plates'"), ({"task": "cubes", "objects": -1}, "1..7")],
 )
 def test_a_scene_that_cannot_be_is_refused_and_the_old_one_stays(robot, request_fields, reason):
     reply = robot.probe.call(ResetScene, f"{NODE}/reset", seed=1, **request_fields)
