@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ams_ros.exception.calibration.run import Run
     from ams_ros.exception.rule import WatchedRobot
     from ams_ros.exception.threshold_file import RuleSettings
+    from ams_ros.replay.calibration import RestNoise
 
 _SIMULATED = "simulated_widowx"
 
@@ -77,14 +78,16 @@ def calibrate(
 ) -> None:
     """Learn thresholds from runs that went well, and count false alarms on runs they were not learned from.
 
-    Nothing else is changed: give the file to the exception monitor as its parameter `thresholds`.
+    Nothing else is changed: give the file to the exception monitor as its parameter `thresholds`. The thresholds of the
+    replay signal, learned from the arm at rest in the same runs, are printed: they are the supervisor's parameters.
     """
-    from ams_ros.cli.calibrate_view import show
+    from ams_ros.cli.calibrate_view import show, show_signal
     from ams_ros.exception.calibration.calibration import calibrate as learn
     from ams_ros.exception.calibration.calibration import split
     from ams_ros.exception.calibration.overlay_file import check_overlay, write_overlay
     from ams_ros.exception.calibration.replay import Replay
     from ams_ros.exception.threshold_file import load_rule_settings
+    from ams_ros.replay.calibration import RestNoise
     from ams_ros.robot.driver_file import load_driver
 
     source = Source(tuple(bag or ()), live, simulated, tasks, seconds, keep, seed, policy)
@@ -99,19 +102,23 @@ def calibrate(
     writable_file("--out", out, (".yaml", ".yml"))
     robot, rules = _watched(driver), load_rule_settings(profile)
     replay = Replay(robot, rules)
-    good = _scores(replay, _good(source, robot, rules))
+    noise = RestNoise(robot.profile, profile.rest.velocity)
+    good = _scores(replay, _good(source, robot, rules), noise)
     bad = _scores(replay, _recorded(failures or (), robot))
     chosen, kept_back = split(good, held_out, seed)
     found = learn(chosen, kept_back, bad, rules, false_alarms)
     show(found, replay.off, false_alarms)
+    show_signal(noise.learned())
     made = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC by ams calibrate, {_told(found, false_alarms)}"
     write_overlay(out, found, profile, made, force=force)
     console().print(f"Thresholds: {out}", markup=False)
 
 
-def _scores(replay: Replay, runs: Iterable[Run]) -> list[RunScore]:
+def _scores(replay: Replay, runs: Iterable[Run], noise: RestNoise | None = None) -> list[RunScore]:
     found = []
     for run in runs:
+        if noise is not None:
+            noise.take(run)
         found.append(replay.score(run))
         stopped = f", stopped by {', '.join(sorted(found[-1].alarms))}" if found[-1].alarms else ""
         console().print(f"{run.name}: {len(run.events)} samples and goals{stopped}", markup=False)

@@ -9,6 +9,7 @@ from rich.table import Table
 from ams_ros.cli.output import console, print_table
 from ams_ros.exception.calibration.calibration import Calibration, Learned
 from ams_ros.exception.calibration.conformal import ROOM
+from ams_ros.replay.calibration import FACTOR, WINDOW, LearnedSignal
 
 
 def show(found: Calibration, off: Mapping[str, str], rate: float) -> None:
@@ -43,6 +44,21 @@ def show(found: Calibration, off: Mapping[str, str], rate: float) -> None:
         out.print(f"not learned: {name}: {reason}", markup=False)
     for name, reason in off.items():
         out.print(f"off: {name}: {reason}", markup=False)
+
+
+def show_signal(learned: LearnedSignal | None) -> None:
+    """The thresholds of the replay signal, as parameters of the supervisor."""
+    if learned is None:
+        console().print(
+            f"not learned: replay.arm, replay.gripper: the arm never rested for {2 * WINDOW:g} s in these runs"
+        )
+        return
+    console().print(
+        f"Replay signal, for the supervisor's parameters: replay.arm: {learned.arm:g}, replay.gripper: "
+        f"{learned.gripper:g} ({FACTOR:g} times the largest change in {learned.windows} rests of {WINDOW:g} s, "
+        "and not below the paper's)",
+        markup=False,
+    )
 
 
 def _note(each: Learned) -> str:
