@@ -47,7 +47,7 @@ def test_the_start_pose_points_the_gripper_straight_down() -> None:
 
 
 @given(
-    x=st.floats(0.15, 0.38), y=st.floats(-0.25, 0.25), z=st.floats(0.01, 0.25), yaw=st.floats(-1.5, 1.5)
+    x=st.floats(0.15, 0.38), y=st.floats(-0.25, 0.25), z=st.floats(0.01, 0.16), yaw=st.floats(-1.5, 1.5)
 )  # fmt: skip
 def test_reaching_down_puts_the_tip_where_it_was_asked_with_the_fingers_along_the_heading(
     x: float, y: float, z: float, yaw: float

@@ -79,7 +79,10 @@ def test_a_robot_without_sensors_is_told_which_rules_it_goes_without_and_why(ams
     assert " on " in line_of(out, "tracking_error")
 
 
-def test_an_arm_without_a_profile_is_told_as_far_as_its_driver_tells(ams: Call) -> None:
+def test_an_arm_without_a_profile_is_told_as_far_as_its_driver_tells(
+    ams: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ams_ros.cli.rules_view.profile_names", lambda: ("widowx_250s",))
     code, out, _ = ams("--driver", "jaka_s5")
     assert code == 0
     assert "angular_momentum: off, needs masses and inertias that are physical" in out
@@ -110,9 +113,12 @@ def test_own_conditions_the_robot_has_no_sensor_for_are_off_with_the_reason(ams:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("--driver", "widow"), "driver: got 'widow', allowed: interbotix_wx250s, jaka_s5, simulated_widowx"),
+        (
+            ("--driver", "widow"),
+            "driver: got 'widow', allowed: interbotix_wx250s, jaka_s5, simulated_jaka, simulated_widowx",
+        ),
         (("--driver", "interbotix_wx250s", "--thresholds", "learned.yaml"), "driver: got 'simulated_widowx'"),
-        (("--driver", "jaka_s5", "--thresholds", "learned.yaml"), "robot: got 'jaka_s5'"),
+        (("--driver", "jaka_s5", "--thresholds", "learned.yaml"), "robot: got 'widowx_250s', allowed: jaka_s5"),
         (("--thresholds", "none.yaml"), "none.yaml"),
         (("--conditions", "learned.yaml"), "allowed: conditions"),
         (("--markdown", "--driver", "jaka_s5"), "--driver: got 'jaka_s5', allowed: nothing with --markdown"),
