@@ -20,7 +20,7 @@ from ams_ros.types import SUCCESS, GuidanceVariant
         (ReplaySettings, "denoising", -1),
         (ReplaySettings, "warm", 0),
         (ReplaySettings, "tries", 0),
-        (ReplaySettings, "unguided", 4),
+        (ReplaySettings, "unguided", 6),
         (ReplaySettings, "attempt_first", 0),
         (ReplaySettings, "attempt_least", 0),
         (ReplaySettings, "attempt_factor", 0.9),
@@ -36,9 +36,9 @@ def test_a_setting_that_could_never_be_met_is_refused_by_its_name(kind, key, val
         kind(**{key: value})
 
 
-def test_an_attempt_may_take_a_share_more_than_the_longest_that_succeeded():
+def test_an_attempt_may_take_a_share_more_than_those_that_succeeded_did_in_the_median():
     known = ReplaySettings(attempt_first=300, attempt_least=150, attempt_factor=2.0)
-    assert [known.longest(steps) for steps in (0, 60, 100, 101)] == [300, 150, 200, 202]
+    assert [known.longest(steps) for steps in ((), (60,), (100, 90, 900), (101,))] == [300, 150, 200, 202]
 
 
 def test_guidance_is_as_set_and_ends_with_the_warm_slices():
@@ -53,6 +53,18 @@ def test_guidance_is_as_set_and_ends_with_the_warm_slices():
     assert {(each.start_time, each.variant, each.steps) for each in (first, second)} == {
         (0.3, GuidanceVariant.RENOISED, 4)
     }
+
+
+def test_a_success_that_was_tried_is_passed_over_and_counts_as_no_try():
+    order = AttemptOrder(ReplaySettings(tries=2, unguided=1), ("go",), guided=True)
+    seen = []
+    for guide in ("a", "a", "b"):
+        rank = order.next().rank
+        seen.append((rank, order.guided_by(guide)))
+        assert not order.exhausted
+        order.failed()
+    assert seen == [(0, True), (1, False), (2, True)]
+    assert order.exhausted
 
 
 @settings(deadline=None)

@@ -38,7 +38,8 @@ class AttemptOrder:
         self._settings, self._instructions, self._guided = settings, instructions, guided
         self._number = -1
         self._at = 0
-        self._longest = 0
+        self._known = False
+        self._succeeded: list[int] = []
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -53,7 +54,7 @@ class AttemptOrder:
     @property
     def longest(self) -> int:
         """Steps after which an attempt is cut off."""
-        return self._settings.longest(self._longest)
+        return self._settings.longest(self._succeeded)
 
     @property
     def exhausted(self) -> bool:
@@ -65,6 +66,7 @@ class AttemptOrder:
         if self.exhausted:
             raise RuntimeError("every instruction is exhausted")
         self._number += 1
+        self._known = False
         return Attempt(self._number, self._instructions[self._at], self._rank if self._stored else None)
 
     def guidance(self, attempt: Attempt, index: int, episode: str) -> Guidance | None:
@@ -84,27 +86,30 @@ class AttemptOrder:
         """Slice 0 was guided by that episode, empty for none; returns whether the attempt is worth making.
 
         None means that there are no more successes: this attempt is from noise, as are all further ones. An episode
-        that was tried before has come up in another place, as the situation changed; it is not tried again.
+        that was tried before has come up in another place, as the situation changed; it is not tried again, and the
+        attempt that comes to nothing by this counts as no try.
         """
         if not episode:
             self._stored = False
             return True
-        known = episode in self._tried
+        self._known = episode in self._tried
         self._tried.add(episode)
-        return not known
+        return not self._known
 
     def succeeded(self, steps: int) -> None:
         """The attempt brought a job within that many steps."""
-        self._longest = max(self._longest, steps)
+        self._succeeded.append(steps)
         self._begin_anew()
 
     def failed(self) -> None:
         """The attempt came to nothing."""
-        self._failed += 1
         if self._stored:
             self._rank += 1
         else:
             self._from_noise += 1
+        if self._known:
+            return
+        self._failed += 1
         most = self._settings.unguided if self._guided else self._settings.tries
         if self._failed >= self._settings.tries or self._from_noise >= most:
             self._exhausted += 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ams_ros.errors import ConfigurationError
@@ -39,19 +41,19 @@ class ReplaySettings:
     at the beginning of an attempt that are guided; guiding all of them hurts.
     tries: attempts in a row that may come to nothing before an instruction counts as exhausted, each guided by another
     success, the nearest first. unguided: how many of them may be from noise where there are fewer successes.
-    attempt_first: steps of an attempt before any succeeded in this task; later attempt_factor times the longest one
-    that did, at least attempt_least.
+    attempt_first: steps of an attempt before any succeeded in this task; later attempt_factor times the median of those
+    that did, at least attempt_least. The median, as one that wandered about before it succeeded says little.
     """
 
     start_time: float = 0.5
     variant: GuidanceVariant = GuidanceVariant.LATENT
     denoising: int = 0
     warm: int = 2
-    tries: int = 3
+    tries: int = 5
     unguided: int = 2
-    attempt_first: int = 300
+    attempt_first: int = 250
     attempt_least: int = 150
-    attempt_factor: float = 2.0
+    attempt_factor: float = 1.75
 
     def __post_init__(self) -> None:
         """Refuse what would guide nothing, never end or end at once."""
@@ -66,11 +68,11 @@ class ReplaySettings:
         if not (1.0 <= self.attempt_factor <= 100.0 and math.isfinite(self.attempt_factor)):
             raise ConfigurationError("replay.attempt_factor", self.attempt_factor, "1 to 100")
 
-    def longest(self, succeeded: int) -> int:
-        """Steps after which an attempt is cut off. succeeded: steps of the longest that succeeded, 0 for none yet."""
+    def longest(self, succeeded: Sequence[int]) -> int:
+        """Steps after which an attempt is cut off. succeeded: steps of each that succeeded in this task."""
         if not succeeded:
             return self.attempt_first
-        return max(self.attempt_least, math.ceil(self.attempt_factor * succeeded))
+        return max(self.attempt_least, math.ceil(self.attempt_factor * statistics.median(succeeded)))
 
 
 def _check_count(key: str, count: int, most: int) -> None:
