@@ -12,6 +12,8 @@ from ams_ros.benchmark.workplace import Workplace
 from ams_ros.context.records import ContextOutcome
 from ams_ros.errors import ConfigurationError
 from ams_ros.policy.protocol import Policy
+from ams_ros.simulation.layout import SceneLayout
+from ams_ros.simulation.tasks import MixedTask, find_task
 from ams_ros.types import Mode
 
 LIBRARY_SEEDS = range(950_000, 950_100)
@@ -42,31 +44,71 @@ def check_seeds(seeds: range) -> None:
 
 
 def make_library(request: EvaluationRequest, policy: Policy, workplace: Workplace, folder: Path) -> Library:
-    """Work in mode AMS, with nothing to be guided by, until `request.library` jobs were seen done.
+    """Work in mode AMS, with nothing to be guided by, until as many jobs were seen done with each kind of object.
 
-    The library is a function of policy, robot, task and number. Raises ConfigurationError when the policy does not
-    succeed that often.
+    As many as `request.library` says. The library is a function of policy, robot, task and that number. Raises
+    ConfigurationError when the policy does not succeed that often.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    alone = EvaluationRequest(
-        request.task, Mode.AMS.value, 1, 1, LIBRARY_SEEDS.start, request.policy, _CAP, robot=request.robot, library=0,
-        tell_jobs=True,
-    )  # fmt: skip
-    files: list[Path] = []
-    false = scenes = 0
-    for seed in LIBRARY_SEEDS:
-        if len(files) == request.library:
-            break
-        scenes += 1
-        with LocalReuse(policy, host_bytes=EPISODE_BYTES, robot=request.robot) as reuse:
-            episode = Rollout(alone, policy, reuse, workplace=workplace).run(seed)
+    maker = _Maker(request, policy, workplace, folder)
+    found = [maker.successes(kind, request.library) for kind in find_task(request.task).kinds]
+    return Library(
+        tuple(file for each in found for file in each.files),
+        sum(each.scenes for each in found),
+        sum(each.false for each in found),
+    )
+
+
+class _Maker:
+    """Works on one object after the other."""
+
+    def __init__(self, request: EvaluationRequest, policy: Policy, workplace: Workplace, folder: Path) -> None:
+        self._alone = EvaluationRequest(
+            request.task,
+            Mode.AMS.value,
+            1,
+            1,
+            LIBRARY_SEEDS.start,
+            policy=request.policy,
+            cap=_CAP,
+            robot=request.robot,
+            library=0,
+            tell_jobs=True,
+        )
+        self._policy, self._workplace, self._folder = policy, workplace, folder
+
+    def successes(self, kind: str, wanted: int) -> Library:
+        """As many as are wanted with one kind of object."""
+        files: list[Path] = []
+        false = 0
+        for scenes, seed in enumerate(LIBRARY_SEEDS):
+            if len(files) == wanted:
+                return Library(tuple(files), scenes, false)
+            file = self._folder / f"{kind}-{seed}.ams"
+            truly = self._work(kind, seed, file)
+            if truly is not None:
+                files.append(file)
+                false += not truly
+        allowed = f"at most {len(files)}, as often as the policy succeeds with a {kind}"
+        raise ConfigurationError("library", wanted, allowed)
+
+    def _work(self, kind: str, seed: int, file: Path) -> bool | None:
+        """Write the success of that scene to the file; whether it truly was one, None when none was seen."""
+        with LocalReuse(self._policy, host_bytes=EPISODE_BYTES, robot=self._alone.robot) as reuse:
+            rollout = Rollout(self._alone, self._policy, reuse, workplace=self._workplace)
+            episode = rollout.run(seed, _scene(self._alone.task, kind, seed))
             reuse.drain()
             succeeded = reuse.pool.listing("", ContextOutcome.SUCCEEDED, 0, 1).contexts
-            if succeeded:
-                files.append(folder / f"success-{seed}.ams")
-                files[-1].unlink(missing_ok=True)
-                reuse.pool.export(files[-1], succeeded[0].record.episode)
-                false += not episode.success
-    if len(files) < request.library:
-        raise ConfigurationError("library", request.library, f"at most {len(files)}, as often as the policy succeeds")
-    return Library(tuple(files), scenes, false)
+            if not succeeded:
+                return None
+            file.unlink(missing_ok=True)
+            reuse.pool.export(file, succeeded[0].record.episode)
+            return episode.success
+
+
+def _scene(task: str, kind: str, seed: int) -> SceneLayout:
+    """One object of that kind."""
+    if task == MixedTask.name:
+        cups = int(kind == "cup")
+        return MixedTask().scene(seed, 1 - cups, cups)
+    return find_task(task).sample(seed, 1)

@@ -21,6 +21,7 @@ from ams_ros.policy.inference import SliceInference
 from ams_ros.policy.pi0 import load_policy
 from ams_ros.policy.protocol import Policy
 from ams_ros.robot.stop_request import StopRequest
+from ams_ros.simulation.layout import SceneLayout
 from ams_ros.simulation.tasks import find_task
 from ams_ros.supervision.rest import RestThresholds
 from ams_ros.supervision.task_loop import TaskLoop, parse_mode
@@ -63,27 +64,27 @@ class Rollout:
         self._reuse, self._library, self._on_event = reuse, tuple(library), on_event
         self._rest = RestThresholds(slices=request.cap) if request.until_cap else RestThresholds()
 
-    def run(self, seed: int) -> Episode:
+    def run(self, seed: int, scene: SceneLayout | None = None) -> Episode:
         """Run the scene of that seed to its end; the simulator's truth scores it and steers nothing.
 
-        Raises TruthLeak when anything but the scorer asks for that truth.
+        scene: another one, with as many objects. Raises TruthLeak when anything but the scorer asks for that truth.
         """
         if not self._mode.pooled:
-            return self._run(seed, SliceInference(self._policy, self._request.variation.steps or None), None)
+            return self._run(seed, scene, SliceInference(self._policy, self._request.variation.steps or None), None)
         if self._reuse is not None:
-            return self._run(seed, self._reuse.inference, self._reuse)
+            return self._run(seed, scene, self._reuse.inference, self._reuse)
         with LocalReuse(self._policy, host_bytes=EPISODE_BYTES, robot=self._request.robot) as reuse:
             for file in self._library:
                 imported = reuse.pool.import_file(file)
                 if imported.skipped:
                     raise PoolError(f"{file}: {'; '.join(imported.skipped)}")
-            return self._run(seed, reuse.inference, reuse)
+            return self._run(seed, scene, reuse.inference, reuse)
 
-    def _run(self, seed: int, inference: Infers, reuse: LocalReuse | None) -> Episode:
+    def _run(self, seed: int, scene: SceneLayout | None, inference: Infers, reuse: LocalReuse | None) -> Episode:
         request, place = self._request, self.workplace
         began = time.perf_counter()
         body = place.body(acts=self._mode.guarded and not request.variation.blind)
-        body.robot.reset(self._task.sample(seed, request.objects))
+        body.robot.reset(self._task.sample(seed, request.objects) if scene is None else scene)
         troubles = draw_troubles(request.faults, seed, place.profile, request.cap * self._policy.description.period)
         source = EpisodeSource(
             inference,

@@ -70,6 +70,21 @@ class SealedPlant(Plant):
         self.seal.check("cube_speeds")
         return super().cube_speeds()
 
+    def cup_feet(self) -> Float64Array:
+        """Truth; see Plant."""
+        self.seal.check("cup_feet")
+        return super().cup_feet()
+
+    def cup_centres(self) -> Float64Array:
+        """Truth; see Plant."""
+        self.seal.check("cup_centres")
+        return super().cup_centres()
+
+    def cup_tilts(self) -> tuple[Float64Array, Float64Array]:
+        """Truth; see Plant."""
+        self.seal.check("cup_tilts")
+        return super().cup_tilts()
+
 
 class SealedRobot(GuardedRobot):
     """A guarded robot on a sealed plant."""

@@ -28,6 +28,7 @@ from ams_ros.simulation.guarded_robot import GuardOptions
 
 BODIES = {
     "widowx_250s": ("simulated_widowx", "table_and_bowl"),
+    "jaka_s5": ("simulated_jaka", "table_and_bowl_jaka"),
 }
 """Of each simulated arm the driver and the surroundings."""
 
