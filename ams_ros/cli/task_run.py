@@ -16,6 +16,9 @@ from ams_ros.types import ActionException, Mode, Phase, TaskEvent, TaskStatus
 SCORE_PERIOD = 1.0
 """Seconds between two looks at the score while a task runs."""
 
+SETTLING_SECONDS = 1.0
+"""What was let go of has come to rest by then."""
+
 
 class TaskListener(Protocol):
     """Who wants to see a task while it runs."""
@@ -89,7 +92,7 @@ class TaskRun:
             self._moved_on(
                 TaskStatus(Phase.ENDED, result.steps, result.inferences, result.exceptions, result.replays, jobs)
             )
-            score = self._client.score() if simulated else None
+            score = self._last_score(mode) if simulated else None
         return TaskReport(
             task=settings.task,
             instruction=goal.instruction,
@@ -125,6 +128,12 @@ class TaskRun:
     def _excepted(self, exception: ActionException) -> None:
         for listener in self._listeners:
             listener.excepted(exception)
+
+    def _last_score(self, mode: Mode) -> Score:
+        """What was let go of in the task's last moment may be falling still."""
+        if mode.replayed:
+            self._client.session.spin(SETTLING_SECONDS)
+        return self._client.score()
 
     def _look(self) -> None:
         if time.monotonic() < self._next_score:

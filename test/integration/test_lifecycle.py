@@ -45,10 +45,41 @@ def anew(failing, probe):
 
 
 @pytest.mark.parametrize("module", NODES)
-def test_a_node_goes_all_the_way_up_and_down_again_and_refuses_what_is_not_possible(
+def test_a_node_describes_its_parameters_refuses_wrong_ones_and_goes_all_the_way_up_and_down_again(
     start_node, probe, parameters, module
 ):
     node = start_node(module, parameters.get(module))
+    describes_every_parameter(probe, node)
+    refuses_a_wrong_robot_policy_or_task(probe, node, module)
+    goes_all_the_way(probe, node)
+    if module == "inference":
+        offers_its_service_between_configure_and_cleanup(probe, node)
+    assert node.stop() == 0
+    assert "Traceback" not in node.output()
+
+
+def describes_every_parameter(probe, node):
+    names = probe.parameter_names(node.name)
+    own = [name for name in names if not name.startswith(("qos_overrides", "start_type_description", "use_sim_time"))]
+    answer = probe.call(DescribeParameters, f"{node.name}/describe_parameters", names=own)
+    assert own
+    assert [each.name for each in answer.descriptors if not each.description] == []
+
+
+def refuses_a_wrong_robot_policy_or_task(probe, node, module):
+    watches = {"exception_monitor": "driver", "replay_supervisor": "driver"}
+    name = {"simulated_robot": "task", **watches}.get(module, "robot")
+    right = probe.parameters(node.name, name)[name]
+    status = probe.status(node.name)
+    assert probe.set_parameters(node.name, **{name: "no_such_thing"}) == []
+    assert not probe.change(node.name, "configure")
+    message = status.wait_for(lambda m: "configure failed" in m.message, "the failure is told").message
+    assert all(word in message for word in ("no_such_thing", right))
+    assert probe.state(node.name) == "unconfigured"
+    assert probe.set_parameters(node.name, **{name: right}) == []
+
+
+def goes_all_the_way(probe, node):
     way = [
         ("activate", False, "unconfigured"),
         ("configure", True, "inactive"),
@@ -65,30 +96,27 @@ def test_a_node_goes_all_the_way_up_and_down_again_and_refuses_what_is_not_possi
     for transition, possible, state in way:
         assert probe.change(node.name, transition) is possible
         assert probe.state(node.name) == state
-    assert node.stop() == 0
-    assert "Traceback" not in node.output()
 
 
-@pytest.mark.parametrize("module", NODES)
-def test_a_wrong_robot_policy_or_task_refuses_to_configure_and_a_right_one_then_works(
-    start_node, probe, parameters, module
-):
-    node = start_node(module, parameters.get(module))
-    watches = {"exception_monitor": "driver", "replay_supervisor": "driver"}
-    name = {"simulated_robot": "task", **watches}.get(module, "robot")
-    right = probe.parameters(node.name, name)[name]
-    status = probe.status(node.name)
-    assert probe.set_parameters(node.name, **{name: "no_such_thing"}) == []
-    assert not probe.change(node.name, "configure")
-    message = status.wait_for(lambda m: "configure failed" in m.message, "the failure is told").message
-    assert all(word in message for word in ("no_such_thing", right))
-    assert probe.state(node.name) == "unconfigured"
-    assert probe.set_parameters(node.name, **{name: right}) == []
-    probe.bring_up(node.name)
+def offers_its_service_between_configure_and_cleanup(probe, node):
+    client = probe.node.create_client(InferSlice, f"{node.name}/infer_slice")
+    wait_until(client.service_is_ready, "the service is there while the node is active")
+    assert probe.change(node.name, "deactivate")
+    assert probe.change(node.name, "cleanup")
+    wait_until(lambda: not client.service_is_ready(), "the service disappears")
+    assert probe.change(node.name, "configure")
+    wait_until(client.service_is_ready, "the service appears again")
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("up_to", [(), ("configure",), ("configure", "activate")])
+@pytest.mark.parametrize(
+    ("up_to", "ending"),
+    [
+        ((), signal.SIGTERM),
+        (("configure",), signal.SIGINT),
+        (("configure", "activate"), signal.SIGINT),
+        (("configure", "activate"), signal.SIGTERM),
+    ],
+)
 def test_a_signal_ends_a_node_cleanly_from_every_state(start_node, probe, up_to, ending):
     node = start_node("replay_supervisor")
     for transition in up_to:
@@ -191,16 +219,6 @@ def test_a_parameter_that_is_read_at_configure_is_refused_afterwards_instead_of_
     assert probe.set_parameters(node.name, rate=10.0) == []
 
 
-@pytest.mark.parametrize("module", NODES)
-def test_every_parameter_is_described(start_node, probe, parameters, module):
-    node = start_node(module, parameters.get(module))
-    names = probe.parameter_names(node.name)
-    own = [name for name in names if not name.startswith(("qos_overrides", "start_type_description", "use_sim_time"))]
-    answer = probe.call(DescribeParameters, f"{node.name}/describe_parameters", names=own)
-    assert own
-    assert [each.name for each in answer.descriptors if not each.description] == []
-
-
 @pytest.mark.parametrize(
     ("argument", "words"), [("rate:=1000.0", ["1000.0", "1.0 to 100.0"]), ("rate:=soon", ["soon"])]
 )
@@ -210,14 +228,3 @@ def test_a_wrong_start_value_ends_the_process_with_a_sentence(domain, argument, 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert all(word in done.stderr for word in ("error:", "rate", *words))
-
-
-def test_the_inference_service_is_gone_after_cleanup_and_back_after_configure(start_node, probe, parameters):
-    node = start_node("inference", parameters["inference"])
-    client = probe.node.create_client(InferSlice, f"{node.name}/infer_slice")
-    assert probe.change(node.name, "configure")
-    wait_until(client.service_is_ready, "the service appears")
-    assert probe.change(node.name, "cleanup")
-    wait_until(lambda: not client.service_is_ready(), "the service disappears")
-    assert probe.change(node.name, "configure")
-    wait_until(client.service_is_ready, "the service appears again")

@@ -14,6 +14,7 @@ from disk_fixtures import new_context
 from pool_client import PoolClient
 from ros_probe import NodeProcess
 
+from ams_ros.cli import pool_watch
 from ams_ros.cli.graph_client import GraphClient, TaskGoal
 from ams_ros.cli.pool_watch import PoolWatch
 from ams_ros.cli.ros_session import RosSession
@@ -124,7 +125,9 @@ def test_what_the_pool_did_over_a_task_counts_from_its_begin(filled: str, probe)
     assert told("evict", "night")["contexts"] == 2
 
 
-def test_where_no_pool_answers_a_task_is_watched_without_one(filled: str) -> None:
+def test_where_no_pool_answers_a_task_is_watched_without_one(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nobody is late to be discovered here, as nobody is there.
+    monkeypatch.setattr(pool_watch, "DISCOVERY_SECONDS", 0.2)
     with RosSession() as session:
         assert PoolWatch(GraphClient(session, "/nowhere")).use(inferences=3) is None
 

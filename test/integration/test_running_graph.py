@@ -15,7 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ams_ros.msg import MotionPlan, TaskEvent
 from random_policy import write_random_checkpoint
+from ros_probe import Probe
 
 from ams_ros.cli.graph_claim import GraphClaim
 from ams_ros.cli.graph_processes import GraphProcesses
@@ -139,29 +141,52 @@ PATIENT = (
 """For tests that run a task: on a machine busy with other tests, pictures come late."""
 
 
-def test_up_brings_every_node_to_active_and_down_again_in_order(
-    ams: Callable[..., Starter], policy: tuple[str, str]
+def test_up_brings_every_node_to_active_and_down_again_and_run_works_meanwhile(
+    ams: Callable[..., Starter], policy: tuple[str, str], tmp_path: Path
 ) -> None:
-    up = ams("up", *policy)
+    up = ams("up", *policy, *PATIENT)
     up.wait_until_it_says("The graph is up.")
     for name in NAMES:
         assert re.search(rf"^{name} +active$", up.output(), re.MULTILINE)
     assert sorted(node_processes()) == sorted(NAMES)
-    assert up.end() == 0
-    assert node_processes() == {}
-    assert "The graph is down." in up.output()
-    assert "killed" not in up.output()
 
-
-def test_a_second_graph_in_the_same_domain_is_refused(ams: Callable[..., Starter], policy: tuple[str, str]) -> None:
-    up = ams("up", *policy)
-    up.wait_until_it_says("The graph is up.")
     second = ams("up", *policy)
     assert second.process.wait(30.0) == 1
     assert "a graph already runs in ROS domain" in second.output()
     assert str(up.process.pid) in second.output()
-    assert up.process.poll() is None
+
+    report, film = tmp_path / "report.json", tmp_path / "film.mp4"
+    arguments = ("put the cubes in the bowl", "--seed", "5", "--budget", "40", "--json", str(report))
+    run = ams("run", *arguments, "--video", str(film))
+    code = run.process.wait(START)
+    told = json.loads(report.read_text())
+    assert told["outcome"] == "budget_spent", run.output()
+    assert (told["task"], told["seed"], told["objects"], told["steps"]) == ("cubes", 5, 1, 40)
+    assert told["inferences"] == 5
+    assert code == (0 if told["success"] else 1)
+    assert film.read_bytes()[4:8] == b"ftyp"
+    assert "step" in run.output()
+
+    unknown_task = ams("run", "do the dishes", "--task", "dishes")
+    assert unknown_task.process.wait(60.0) == 1
+    assert "dishes" in unknown_task.output()
+    assert "cubes" in unknown_task.output()
+
+    too_many = ams("run", "put the cubes in the bowl", "--objects", "100")
+    assert too_many.process.wait(60.0) == 1
+    assert "100" in too_many.output()
+
+    canceled = ams("run", "put the cubes in the bowl", "--json", str(report))
+    canceled.wait_until_it_says("slice 1")
+    canceled.process.send_signal(signal.SIGINT)
+    assert canceled.process.wait(30.0) == 1
+    assert json.loads(report.read_text())["outcome"] == "canceled"
+
+    assert up.process.poll() is None, "the graph must survive all of this"
     assert up.end(signal.SIGTERM) == 0
+    assert node_processes() == {}
+    assert "The graph is down." in up.output()
+    assert "killed" not in up.output()
 
 
 def test_a_node_that_dies_is_named_with_its_end_and_last_words_and_everything_is_stopped(
@@ -222,56 +247,37 @@ def test_a_parameter_out_of_range_is_refused_by_the_node_that_has_it(ams: Callab
     assert "9000" in up.output()
 
 
-def test_run_works_on_a_running_graph_and_tells_what_happened(
-    ams: Callable[..., Starter], policy: tuple[str, str], tmp_path: Path
+def test_run_in_mode_ams_goes_on_after_the_first_job_guided_by_it_r1_r3_r4(
+    ams: Callable[..., Starter], probe: Probe, tmp_path: Path
 ) -> None:
-    up = ams("up", *policy, *PATIENT)
-    up.wait_until_it_says("The graph is up.")
-    report, film = tmp_path / "report.json", tmp_path / "film.mp4"
-    arguments = ("put the cubes in the bowl", "--seed", "5", "--budget", "40", "--json", str(report))
-    run = ams("run", *arguments, "--video", str(film))
-    code = run.process.wait(START)
-    told = json.loads(report.read_text())
-    assert told["outcome"] == "budget_spent", run.output()
-    assert (told["task"], told["seed"], told["objects"], told["steps"]) == ("cubes", 5, 1, 40)
-    assert told["inferences"] == 5
-    assert code == (0 if told["success"] else 1)
-    assert film.read_bytes()[4:8] == b"ftyp"
-    assert "step" in run.output()
-
-    unknown_task = ams("run", "do the dishes", "--task", "dishes")
-    assert unknown_task.process.wait(60.0) == 1
-    assert "dishes" in unknown_task.output()
-    assert "cubes" in unknown_task.output()
-
-    too_many = ams("run", "put the cubes in the bowl", "--objects", "100")
-    assert too_many.process.wait(60.0) == 1
-    assert "100" in too_many.output()
-
-    canceled = ams("run", "put the cubes in the bowl", "--json", str(report))
-    canceled.wait_until_it_says("slice 1")
-    canceled.process.send_signal(signal.SIGINT)
-    assert canceled.process.wait(30.0) == 1
-    assert json.loads(report.read_text())["outcome"] == "canceled"
-    assert up.process.poll() is None, "the graph must survive all of this"
-    assert up.end() == 0
-
-
-def test_run_with_start_brings_its_own_graph_takes_it_down_and_leaves_the_contexts_on_disk(
-    ams: Callable[..., Starter], policy: tuple[str, str], tmp_path: Path
-) -> None:
+    events = probe.listen(TaskEvent, "/ams/replay_supervisor/event", 100)
+    plans = probe.listen(MotionPlan, "/ams/replay_supervisor/plan", 1000)
     report, store = tmp_path / "report.json", tmp_path / "store"
-    arguments = ("put the cubes in the bowl", "--start", "--mode", "context", "--budget", "16", "--json", str(report))
-    run = ams("run", *arguments, "--set", f"context_pool.store={store}", *policy, *PATIENT)
-    run.process.wait(START)
+    task = ("--mode", "ams", "--objects", "2", "--jobs", "2", "--seed", "2", "--budget", "900")
+    run = ams("run", "--start", *task, "--json", str(report), "--set", f"context_pool.store={store}", *PATIENT)
+    code = run.process.wait(2 * START)
     told = json.loads(report.read_text())
-    assert told["steps"] == 16, run.output()
-    assert told["pool"]["puts"] == told["inferences"] == 2
-    assert f"Episode: {told['episode']}" in run.output()
-    assert node_processes() == {}
-    listing = ams("pool", "ls", told["episode"], "--store", str(store), "--json")
+    assert told["outcome"] == "finished", run.output()
+    assert (len(told["job_steps"]), told["replays"] >= 1) == (2, True), run.output()
+    assert (code, told["success"], told["placed"]) == (0, True, 2), run.output()
+    assert "2 of 2 jobs seen done" in run.output()
+    assert node_processes() == {}, "it brings its own graph and takes it down"
+
+    kinds = [each.kind for each in events.all if each.kind != "slice"]
+    first = kinds.index("job")
+    assert kinds[first : first + 2] == ["job", "replay"]
+    assert kinds[-1] == "ended"
+    done = next(each for each in events.all if each.kind == "job")
+    following = next(each for each in events.all if each.attempt == done.attempt + 1 and each.kind == "slice")
+    assert following.episode == f"{told['episode']}.{done.attempt + 1}"
+    assert following.reuse.guided_episode == done.episode, following.reuse
+    assert "recovery" in {plan.purpose for plan in plans.all}, "the way back is announced to the monitor"
+
+    assert told["pool"]["puts"] >= told["inferences"] - 2
+    listing = ams("pool", "ls", done.episode, "--store", str(store), "--json")
     assert listing.process.wait(60.0) == 0
-    assert json.loads(listing.output())["total"] == 2
+    contexts = json.loads(listing.output())["contexts"]
+    assert {each["outcome"] for each in contexts} == {"succeeded"}
 
 
 def test_two_claims_on_one_graph_exclude_each_other_and_end_with_their_holder(domain: int) -> None:
