@@ -17,10 +17,12 @@ from ams_ros.benchmark.rollout import Rollout
 from ams_ros.benchmark.scorer import Scorer
 from ams_ros.benchmark.troubles import SCENARIOS, draw_troubles
 from ams_ros.benchmark.truth import SealedPlant, TruthLeak
-from ams_ros.benchmark.workplace import BODIES, Workplace
+from ams_ros.benchmark.workplace import DRIVERS, Workplace, surroundings_of
 from ams_ros.cli.main import app
 from ams_ros.errors import ConfigurationError
 from ams_ros.policy.pi0 import load_policy
+from ams_ros.recovery.surroundings import load_surroundings
+from ams_ros.robot.driver_file import load_driver
 from ams_ros.robot.profile import load_profile
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.simulation.plant import Plant
@@ -43,7 +45,7 @@ def policy():
 
 @pytest.fixture(scope="module")
 def workplace():
-    place = Workplace("widowx_250s")
+    place = Workplace("widowx_250s", "cubes")
     yield place
     place.close()
 
@@ -226,6 +228,13 @@ def test_what_cannot_be_evaluated_is_refused_before_anything_runs(arguments, nam
 
 
 def test_every_robot_that_can_be_evaluated_is_there():
-    assert set(BODIES) >= {"widowx_250s"}
-    for name in BODIES:
+    for name, driver in DRIVERS.items():
         assert load_profile(name).name == name
+        assert load_driver(driver).name
+        assert load_surroundings(surroundings_of(name, "cubes")).place("bowl")
+
+
+def test_a_scene_without_a_bowl_has_no_bowl_around_the_arm():
+    assert not load_surroundings(surroundings_of("widowx_250s", "cups")).places
+    with pytest.raises(ConfigurationError, match="cups"):
+        surroundings_of("jaka_s5", "cups")

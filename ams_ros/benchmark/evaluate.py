@@ -24,7 +24,7 @@ class _Worker:
     def __init__(self, request: EvaluationRequest) -> None:
         self._request = request
         self._policy: Policy = load_policy(request.policy)
-        self._workplace = Workplace(request.robot)
+        self._workplace = Workplace(request.robot, request.task)
 
     def library(self, folder: Path) -> Library:
         return make_library(self._request, self._policy, self._workplace, folder)

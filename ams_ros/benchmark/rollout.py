@@ -59,7 +59,7 @@ class Rollout:
         task and seed. on_event: told of every line of the timeline too.
         """
         self._request, self._task, self._mode = request, find_task(request.task), parse_mode(request.mode)
-        self.workplace = workplace or Workplace(request.robot)
+        self.workplace = workplace or Workplace(request.robot, request.task)
         self._policy = policy or load_policy(request.policy)
         self._reuse, self._library, self._on_event = reuse, tuple(library), on_event
         self._rest = RestThresholds(slices=request.cap) if request.until_cap else RestThresholds()

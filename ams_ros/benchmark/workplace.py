@@ -25,18 +25,26 @@ from ams_ros.robot.driver_file import load_driver
 from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import load_profile
 from ams_ros.simulation.guarded_robot import GuardOptions
+from ams_ros.simulation.tasks import find_task
 
-BODIES = {
-    "widowx_250s": ("simulated_widowx", "table_and_bowl"),
-    "jaka_s5": ("simulated_jaka", "table_and_bowl_jaka"),
-}
-"""Of each simulated arm the driver and the surroundings."""
+DRIVERS = {"widowx_250s": "simulated_widowx", "jaka_s5": "simulated_jaka"}
+"""Of each simulated arm."""
+
+_WITH_BOWL = {"widowx_250s": "table_and_bowl", "jaka_s5": "table_and_bowl_jaka"}
+_WITHOUT_BOWL = {"widowx_250s": "table"}
 
 
-def check_robot(name: str) -> None:
-    """Raise ConfigurationError unless there is a simulated arm of that profile."""
-    if name not in BODIES:
-        raise ConfigurationError("robot", name, ", ".join(BODIES))
+def surroundings_of(robot: str, task: str) -> str:
+    """What stands around that arm in scenes of that task.
+
+    Raises ConfigurationError for a robot that is not simulated, and for a task that it has no table for.
+    """
+    if robot not in DRIVERS:
+        raise ConfigurationError("robot", robot, ", ".join(DRIVERS))
+    tables = _WITH_BOWL if "cube" in find_task(task).kinds else _WITHOUT_BOWL
+    if robot not in tables:
+        raise ConfigurationError("robot", robot, f"{', '.join(tables)} for task {task!r}")
+    return tables[robot]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +60,10 @@ class Body:
 class Workplace:
     """Two robots take turns at one plant: one whose monitor acts, and one whose monitor only watches."""
 
-    def __init__(self, robot: str) -> None:
-        """Build everything once. Raises ConfigurationError for a robot that is not simulated."""
-        check_robot(robot)
-        driver, surroundings = BODIES[robot]
-        self.profile, self._driver = load_profile(robot), load_driver(driver)
-        self._surroundings = load_surroundings(surroundings)
+    def __init__(self, robot: str, task: str) -> None:
+        """Build everything once. Raises ConfigurationError for a robot that is not simulated with that task."""
+        self._surroundings = load_surroundings(surroundings_of(robot, task))
+        self.profile, self._driver = load_profile(robot), load_driver(DRIVERS[robot])
         self.plant = SealedPlant(self.profile)
         checker = ArmCollisionChecker(self.profile, self._surroundings)
         self._planner, self._checker = EmbeddedPlanner(self.profile, checker), checker

@@ -77,10 +77,10 @@ def bench_paper(
 
 
 def _policies(given: list[str]) -> dict[str, str]:
-    from ams_ros.benchmark.paper.request import WORDS
+    from ams_ros.benchmark.paper.request import SHIPPED_AS
     from ams_ros.policy.checkpoint import SHIPPED
 
-    policies = {word: word for word in WORDS if (SHIPPED / word).is_dir()}
+    policies = {word: name for word, name in SHIPPED_AS.items() if (SHIPPED / name).is_dir()}
     for text in given:
         word, equals, checkpoint = text.partition("=")
         if not (word and equals and checkpoint):

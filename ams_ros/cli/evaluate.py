@@ -46,16 +46,16 @@ def evaluate(
     """
     from ams_ros.benchmark.library import check_seeds
     from ams_ros.benchmark.request import EvaluationRequest
-    from ams_ros.benchmark.workplace import check_robot
+    from ams_ros.benchmark.workplace import surroundings_of
 
-    check_robot(robot)
+    surroundings_of(robot, task)
     request = EvaluationRequest(
         task,
         mode,
         objects,
         episodes,
         seed,
-        policy=task if policy is None else policy,
+        policy=_shipped(robot, task) if policy is None else policy,
         cap=cap,
         until_cap=until_cap,
         workers=len(os.sched_getaffinity(0)) if workers is None else workers,
@@ -70,6 +70,11 @@ def evaluate(
     if json_file is not None:
         json_file.write_text(report.to_json() + "\n", encoding="utf-8")
     _show(report)
+
+
+def _shipped(robot: str, task: str) -> str:
+    """The checkpoint of that task: the WidowX's go by the task's name alone."""
+    return task if robot == "widowx_250s" else f"{robot.partition('_')[0]}_{task}"
 
 
 def _run(request: EvaluationRequest) -> EvaluationReport:

@@ -8,6 +8,8 @@ from typing import Any
 from ams_ros.benchmark.local_reuse import ROBOT
 from ams_ros.benchmark.request import CAP, EvaluationRequest, Variation
 from ams_ros.benchmark.troubles import NONE
+from ams_ros.replay.settings import ReplaySettings
+from ams_ros.replay.signal import SignalSettings
 
 SEED = 900_000
 """Of the first scene of every cell: the same scenes for all cells of as many objects of a task."""
@@ -53,6 +55,9 @@ class Cell:
         """Everything that an episode depends on besides its seed and the policy's weights."""
         content = asdict(self)
         content["variation"]["variant"] = self.variation.variant.value
+        # What is shipped may change from one day to the next, and with it what a cell says.
+        content["replay"] = {**asdict(ReplaySettings()), "variant": ReplaySettings().variant.value}
+        content["signal"] = asdict(SignalSettings())
         return content
 
     @property

@@ -16,7 +16,7 @@ from ams_ros.benchmark.paper.cell_store import CellStore
 from ams_ros.benchmark.paper.finding import Reports
 from ams_ros.benchmark.report import Episode, EvaluationReport
 from ams_ros.benchmark.rollout import Rollout
-from ams_ros.benchmark.workplace import Workplace
+from ams_ros.benchmark.workplace import Workplace, surroundings_of
 from ams_ros.policy.checkpoint import find_checkpoint
 from ams_ros.policy.checkpoint_card import read_card
 from ams_ros.policy.pi0 import load_policy
@@ -107,28 +107,29 @@ class CellRunner:
 
 
 class _Worker:
-    """What a process keeps: policies by path, workplaces by robot."""
+    """What a process keeps: policies by path, workplaces by robot and surroundings."""
 
     def __init__(self) -> None:
         self._policies: dict[str, Policy] = {}
-        self._workplaces: dict[str, Workplace] = {}
+        self._workplaces: dict[tuple[str, str], Workplace] = {}
 
     def policy(self, path: str) -> Policy:
         if path not in self._policies:
             self._policies[path] = load_policy(path)
         return self._policies[path]
 
-    def workplace(self, robot: str) -> Workplace:
-        if robot not in self._workplaces:
-            self._workplaces[robot] = Workplace(robot)
-        return self._workplaces[robot]
+    def workplace(self, robot: str, task: str) -> Workplace:
+        surroundings = surroundings_of(robot, task)
+        if (robot, surroundings) not in self._workplaces:
+            self._workplaces[robot, surroundings] = Workplace(robot, task)
+        return self._workplaces[robot, surroundings]
 
 
 _worker = _Worker()
 
 
 def _episode(cell: Cell, path: str, library: tuple[Path, ...], seed: int) -> Episode:
-    place = _worker.workplace(cell.robot)
+    place = _worker.workplace(cell.robot, cell.task)
     return Rollout(cell.request(path, 1), _worker.policy(path), library=library, workplace=place).run(seed)
 
 
@@ -138,7 +139,9 @@ def _library(cell: Cell, path: str, folder: Path) -> tuple[Path, ...]:
     if told.exists():
         return tuple(folder / name for name in json.loads(told.read_text(encoding="utf-8"))["files"])
     began = time.perf_counter()
-    library = make_library(cell.request(path, 1), _worker.policy(path), _worker.workplace(cell.robot), folder)
+    library = make_library(
+        cell.request(path, 1), _worker.policy(path), _worker.workplace(cell.robot, cell.task), folder
+    )
     content = {
         "files": [file.name for file in library.files],
         "scenes": library.scenes,

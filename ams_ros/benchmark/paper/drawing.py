@@ -24,9 +24,9 @@ def draw(charts: Sequence[Chart], path: Path) -> None:
     for axes, chart in zip(np.atleast_1d(figure.subplots(1, len(charts))), charts, strict=True):
         (_bars if chart.places else _lines)(axes, chart)
         axes.set(title=chart.title, xlabel=chart.across, ylabel=chart.up)
-        axes.set_ylim(bottom=0.0)
+        axes.set_ylim(bottom=0.0, top=105.0 if chart.up.endswith("%") else None)
         axes.grid(axis="y", alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, framealpha=0.6)
     figure.savefig(path)
 
 

@@ -42,4 +42,7 @@ class PaperRequest:
         return ("cubes", *sorted(word for word in self.policies if word.startswith("seed")))
 
 
-WORDS = ("cubes", "cups", "mixed", "jaka")
+SHIPPED_AS = {"cubes": "cubes", "cups": "cups", "mixed": "mixed", "jaka": "jaka_cubes"}
+"""The shipped checkpoint of each word."""
+
+WORDS = tuple(SHIPPED_AS)

@@ -16,7 +16,7 @@ from ams_ros.benchmark.rollout import Rollout
 from ams_ros.benchmark.troubles import PUSHES
 from ams_ros.benchmark.workplace import Workplace
 from ams_ros.policy.pi0 import load_policy
-from ams_ros.types import EventKind, Mode, PixelArray, TaskEvent
+from ams_ros.types import EventKind, Mode, Outcome, PixelArray, TaskEvent
 
 _SEEDS = range(960_000, 960_012)
 """Scenes that are tried until a run shows all there is to show."""
@@ -34,6 +34,7 @@ _SHOWN = (
     EventKind.RETURNED,
     EventKind.ENDED,
 )
+_ENDS = {Outcome.EXHAUSTED.value, Outcome.FINISHED.value}
 _WANTED = {EventKind.EXCEPTION, EventKind.RECOVERED, EventKind.REPLAY, EventKind.RETURNED}
 
 
@@ -47,7 +48,8 @@ class Frame:
     @property
     def title(self) -> str:
         """Step and event."""
-        return f"step {self.event.step}: {self.event.kind.value}"
+        guided = self.event.reuse is not None and self.event.reuse.guided_by
+        return f"step {self.event.step}: {'guided ' if guided else ''}{self.event.kind.value}"
 
 
 def cells(request: PaperRequest) -> tuple[Cell, ...]:
@@ -85,7 +87,7 @@ def make(request: PaperRequest, reports: Reports) -> Finding | None:
 def _first_that_shows_all(checkpoint: str, folder: Path) -> tuple[int, list[Frame]] | None:
     policy = load_policy(checkpoint)
     request = EvaluationRequest("cubes", Mode.AMS.value, 2, 1, _SEEDS.start, checkpoint, faults=PUSHES, until_cap=True)
-    workplace = Workplace(request.robot)
+    workplace = Workplace(request.robot, request.task)
     library = make_library(request, policy, workplace, folder)
     try:
         for seed in _SEEDS:
@@ -97,7 +99,7 @@ def _first_that_shows_all(checkpoint: str, folder: Path) -> tuple[int, list[Fram
 
             rollout = Rollout(request, policy, library=library.files, workplace=workplace, on_event=take)
             episode = rollout.run(seed)
-            if episode.success and {frame.event.kind for frame in frames} >= _WANTED:
+            if episode.success and episode.outcome in _ENDS and {frame.event.kind for frame in frames} >= _WANTED:
                 return seed, frames
     finally:
         workplace.close()
