@@ -12,6 +12,7 @@ from ams_ros.benchmark.paper.catalogue import FIGURES
 from ams_ros.benchmark.paper.cell import Cell
 from ams_ros.benchmark.paper.cell_runner import CellRunner, read_checkpoints
 from ams_ros.benchmark.paper.cell_store import CellStore
+from ams_ros.benchmark.paper.code_digest import code_digest
 from ams_ros.benchmark.paper.drawing import draw
 from ams_ros.benchmark.paper.figures.executions import executions
 from ams_ros.benchmark.paper.markdown import page, table
@@ -101,6 +102,17 @@ def test_a_cell_that_is_there_is_not_run_again_and_one_run_otherwise_is_with_a_n
     assert store.read(cell, "another") == {}
     assert store.read(replace(cell, cap=100), "hash") == {}
     assert ["policy" in notices[0], "cap" in notices[1]] == [True, True]
+
+
+def test_a_cell_run_by_other_code_is_kept_and_told(tmp_path):
+    store, cell = CellStore(tmp_path, pytest.fail), Cell("cubes", "ams", 2, "cubes")
+    store.write(cell, "hash", {5: episode(5, 90)})
+    assert store.read(cell, "hash")
+    assert store.by_other_code == set()
+    file = next((tmp_path / "cells").iterdir())
+    file.write_text(file.read_text().replace(code_digest(), "0" * 64))
+    assert store.read(cell, "hash")
+    assert store.by_other_code == {cell.name}
 
 
 def test_a_cells_file_that_is_damaged_is_named_not_overwritten(tmp_path):

@@ -35,12 +35,16 @@ class PaperBench:
     def plan(self) -> Plan:
         """What is to be run, and how long that takes."""
         hashes = self._checkpoints.hashes
-        return make_plan(
+        plan = make_plan(
             self.cells,
             self._request.episodes,
             self._request.workers,
             lambda cell: self._store.read(cell, hashes[cell.policy]),
         )
+        if self._store.by_other_code:
+            names = ", ".join(sorted(self._store.by_other_code))
+            self._notice(f"run by other code than this and kept; remove their files to run them again: {names}")
+        return plan
 
     def run(self, progress: Progress) -> tuple[Finding, ...]:
         """Run what is missing, then write every figure: JSON, PNG, and all tables together as one page."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ams_ros.benchmark.paper.cell import Cell
+from ams_ros.benchmark.paper.code_digest import code_digest
 from ams_ros.benchmark.report import Episode
 from ams_ros.errors import ConfigurationError
 
@@ -21,6 +22,8 @@ class CellStore:
         """notice: told in one line whenever something that was there cannot be used."""
         self._folder, self._notice = folder / "cells", notice
         self._folder.mkdir(parents=True, exist_ok=True)
+        self.by_other_code: set[str] = set()
+        """Names of the cells that were read and had been run by other code than this."""
 
     def read(self, cell: Cell, policy_hash: str) -> dict[int, Episode]:
         """The episodes there are, by seed; none, with a notice, when they were run with anything else.
@@ -40,6 +43,8 @@ class CellStore:
             different = ", ".join(_differences(found, expected))
             self._notice(f"{path.name} was run with another {different}; it is run again")
             return {}
+        if content.get("code") != code_digest():
+            self.by_other_code.add(cell.name)
         return {episode.seed: episode for episode in episodes}
 
     def write(self, cell: Cell, policy_hash: str, episodes: dict[int, Episode]) -> None:
@@ -47,6 +52,7 @@ class CellStore:
         content = {
             "settings": cell.settings(),
             "policy_hash": policy_hash,
+            "code": code_digest(),
             "episodes": [asdict(episodes[seed]) for seed in sorted(episodes)],
         }
         path = self._path(cell)
