@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,14 @@ def train(
 
     An interrupted training goes on where its state was saved when the same command is given again.
     """
-    _refuse(episodes, iterations, rounds, minutes, seed, threads)
+    least = {
+        "--episodes": (episodes, 1),
+        "--iterations": (iterations, 1),
+        "--rounds": (rounds, 0),
+        "--threads": (threads, 1),
+        "--seed": (seed, 0),
+    }
+    _refuse(least, minutes)
     from dataclasses import replace
 
     from ams_ros.robot.profile import load_profile
@@ -87,21 +95,10 @@ def train(
         raise typer.Exit(1) from None
 
 
-def _refuse(
-    episodes: int | None,
-    iterations: int | None,
-    rounds: int | None,
-    minutes: float | None,
-    seed: int,
-    threads: int | None,
-) -> None:
-    """Raise ConfigurationError for numbers out of range."""
-    for key, value in (("--episodes", episodes), ("--iterations", iterations), ("--threads", threads)):
-        if value is not None and value < 1:
-            raise ConfigurationError(key, value, "an integer of at least 1")
-    if rounds is not None and rounds < 0:
-        raise ConfigurationError("--rounds", rounds, "an integer of at least 0")
+def _refuse(least: Mapping[str, tuple[int | None, int]], minutes: float | None) -> None:
+    """Raise ConfigurationError for numbers out of range. least: by option what was given and the least it may be."""
+    for key, (value, smallest) in least.items():
+        if value is not None and value < smallest:
+            raise ConfigurationError(key, value, f"an integer of at least {smallest}")
     if minutes is not None and not 0.0 < minutes < math.inf:
         raise ConfigurationError("--minutes", minutes, "a number above 0")
-    if seed < 0:
-        raise ConfigurationError("--seed", seed, "an integer of at least 0")

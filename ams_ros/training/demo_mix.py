@@ -95,7 +95,9 @@ def draw_scene(
     task = find_task(lesson.task)
     left = 0 if finished and not (lesson.kind and rng.uniform() < 0.5) else 1
     left += draw_index(mix.left_weights[: task.maximum_objects], rng) if left else 0
-    done = draw_index(mix.done_weights[: task.maximum_objects - left + 1], rng)
+    room = mix.done_weights[: task.maximum_objects - left + 1]
+    # A table so full that no more objects fit on it has none of those dealt with.
+    done = draw_index(room, rng) if any(room) else 0
     if left == 0:
         done = max(1, done)
     scene = task.sample(int(rng.integers(2**62)), left + done, done, SceneDomain.TRAINING)
