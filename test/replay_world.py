@@ -102,6 +102,7 @@ class HomingRobot(ArithmeticRobot):
     finger: float = PROFILE.gripper.upper
     held: float = 0.0
     fingers_told: list = field(default_factory=list)
+    speed: float = 0.0
 
     def listen(self, listener):
         self.listeners.append(listener)
@@ -113,7 +114,7 @@ class HomingRobot(ArithmeticRobot):
         sample = super().joints()
         position = sample.position.copy()
         position[6] = self.finger
-        return JointSample(sample.stamp, sample.names, position)
+        return JointSample(sample.stamp, sample.names, position, np.full(7, self.speed))
 
     def execute(self, action_slice, stop):
         execution = super().execute(action_slice, stop)

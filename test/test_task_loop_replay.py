@@ -56,6 +56,13 @@ def test_a_users_own_judgement_ends_the_task_whatever_the_robot_saw():
     assert world.pool.written == [("ep.0", False), ("ep.1", False)]
 
 
+def test_whoever_judges_is_asked_after_every_slice():
+    world = ReplayWorld(WANDERS)
+    world.watch.judge = lambda step, attempt: "the table is empty" if step >= 16 else None
+    result = world.run()
+    assert (result.outcome, result.steps) == (Outcome.FINISHED, 16)
+
+
 def test_each_attempt_is_an_episode_of_its_own_with_slices_from_0_on():
     world = ReplayWorld(2, 2)
     world.run(jobs=2)
@@ -248,6 +255,33 @@ def test_a_start_pose_that_is_never_reached_fails_the_task_after_a_bounded_numbe
     assert result.outcome is Outcome.FAILED
     assert "start pose" in result.message
     assert len(world.robot.followed) == world.replay.home.settings.tries
+
+
+def test_a_way_back_that_was_stopped_is_gone_more_slowly_the_next_time():
+    world = ReplayWorld(8, 2)
+    world.robot.on_the_way = {0: stopped(1), 1: stopped(2)}
+    assert world.run(jobs=2).outcome is Outcome.FINISHED
+    assert world.planner.scales == [0.5, 0.25, 0.125]
+
+
+def test_an_arm_in_motion_is_brought_to_rest_before_a_way_from_there_is_planned():
+    world = ReplayWorld()
+    world.source.position, world.robot.speed = 0.3, 0.5
+    home = world.replay.home
+    way = home.way(PROFILE.gripper.upper, 0.05)
+    assert (way.motion, world.planner.scales) == (None, [])
+    assert (way.hold.joints[:, 0] == 0.3).all()
+    world.robot.speed = 0.05
+    assert home.way(PROFILE.gripper.upper, 0.05).motion is not None
+
+
+def test_an_arm_that_never_comes_to_rest_fails_the_task():
+    world = ReplayWorld(8, 2)
+    world.robot.speed = 0.5
+    result = world.run()
+    assert result.outcome is Outcome.FAILED
+    assert "start pose" in result.message
+    assert world.robot.followed == []
 
 
 def test_where_there_is_no_way_back_the_task_fails_saying_what_is_in_the_way():

@@ -13,7 +13,7 @@ from ams_ros.replay.settings import ReturnSettings
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.robot.recoverable import RecoverableRobot
 from ams_ros.robot.stop_request import StopRequest
-from ams_ros.types import ActionSlice, Execution, Float64Array
+from ams_ros.types import ActionSlice, Execution, Float64Array, JointSample
 
 _FINGER = 0.002
 """m; nearer than this to a place, fingers are there."""
@@ -21,24 +21,33 @@ _FINGER = 0.002
 _OPEN = 0.9
 """Share of their way from which fingers are as good as open."""
 
+_MOVING = 0.1
+"""rad/s; an arm faster than this is first brought to rest: a way is planned from rest, and one that begins in full
+motion looks to the monitor as if something had hit the arm."""
+
+_HOLD = 4
+"""Steps in which it comes to rest."""
+
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WayBack:
-    """What is left to do. motion: None where the arm is near enough. period: s, of a step it is counted in.
+    """What is to be done next. period: s, of a step it is counted in.
 
-    fingers: one step in which they are told to open, which they do on the way; None when they are to stay.
+    hold: steps in which the arm stays where it is, comes to rest or begins to open its fingers, which goes on on the
+    way; None when there is no need. motion: None where the arm is near enough, or must come to rest first.
     """
 
     motion: PlannedMotion | None
-    fingers: ActionSlice | None
+    hold: ActionSlice | None
     period: float
 
     @property
     def steps(self) -> int:
         """Steps it takes."""
-        return (self.fingers is not None) + (0 if self.motion is None else self.steps_of(len(self.motion.joints)))
+        held = 0 if self.hold is None else self.hold.horizon
+        return held + (0 if self.motion is None else self.steps_of(len(self.motion.joints)))
 
     def steps_of(self, rows: int) -> int:
         """Steps that many rows of the motion take."""
@@ -56,36 +65,43 @@ class ReturnToStart:
         self._robot, self._planner, self._profile = robot, planner, profile
         self.settings = settings or ReturnSettings()
 
-    def way(self, commanded: float | None, period: float) -> WayBack | None:
-        """From where the robot is; None when there is nothing to do.
+    def way(self, commanded: float | None, period: float, slower: float = 1.0) -> WayBack | None:
+        """What to do next from where the robot is; None when there is nothing left to do.
 
-        commanded: finger target, m, None when it is not known. period: s of a step. Fingers that may hold something
-        stay as they are. Raises RobotError without joint states, PlanningError when there is no way.
+        commanded: finger target, m, None when it is not known. period: s of a step. slower: share of the speed that is
+        set. Fingers that may hold something stay as they are. Raises RobotError without joint states, PlanningError
+        when there is no way.
         """
-        arm, finger = self._measured()
-        motion = fingers = None
-        if not self._may_stay(finger, commanded):
-            opened = np.array([self._profile.gripper.upper])
-            fingers = ActionSlice(arm[None], opened, period, 1, "")
+        sample = self._measured()
+        dof = len(self._profile.joints)
+        arm, finger = np.array(sample.position[:dof]), float(sample.position[dof])
+        stays, hold, motion = self._may_stay(finger, commanded), None, None
+        target = self._profile.gripper.upper if not stays else commanded
+        moving = sample.velocity is not None and bool((np.abs(sample.velocity[:dof]) > _MOVING).any())
+        if moving and target is not None:
+            return WayBack(None, _holding(arm, target, period, _HOLD), period)
+        if not stays and target is not None:
+            hold = _holding(arm, target, period, 1)
         if np.abs(arm - self._profile.start).max() > self.settings.near:
+            scale = self.settings.scale * slower
             try:
-                motion = self._planner.plan(arm, self._profile.start, self.settings.scale, self.settings.plan_timeout)
+                motion = self._planner.plan(arm, self._profile.start, scale, self.settings.plan_timeout)
             except PlanningError as error:
                 raise PlanningError(f"no way back to the start pose: {error}. The robot holds still") from error
-        return None if motion is None and fingers is None else WayBack(motion, fingers, period)
+        return None if motion is None and hold is None else WayBack(motion, hold, period)
 
     def go(self, way: WayBack, stop: StopRequest) -> Execution:
-        """Open the fingers, then follow the motion. `steps` of the result are those of the way's period."""
-        opened = 0
-        if way.fingers is not None:
-            execution = self._robot.execute(way.fingers, stop)
+        """Hold, then follow the motion. `steps` of the result are those of the way's period."""
+        held = 0
+        if way.hold is not None:
+            execution = self._robot.execute(way.hold, stop)
             if not execution.completed:
                 return execution
-            opened = execution.steps
+            held = execution.steps
         if way.motion is None:
-            return Execution(opened, completed=True)
+            return Execution(held, completed=True)
         execution = self._robot.follow(way.motion.joints, way.motion.period, stop)
-        return replace(execution, steps=opened + way.steps_of(execution.steps))
+        return replace(execution, steps=held + way.steps_of(execution.steps))
 
     def _may_stay(self, finger: float, commanded: float | None) -> bool:
         """Fingers that are open or about to be, and those kept from closing by what is between them."""
@@ -95,9 +111,13 @@ class ReturnToStart:
         opened = gripper.lower + _OPEN * (gripper.upper - gripper.lower)
         return commanded >= opened or finger > commanded + _FINGER
 
-    def _measured(self) -> tuple[Float64Array, float]:
-        dof = len(self._profile.joints)
-        position = np.array(self._robot.joints().position, dtype=np.float64)
-        if position.shape != (dof + 1,) or not np.isfinite(position).all():
-            raise RobotError(f"joint states {position.tolist()}, expected {dof} finite angles and the finger's place")
-        return position[:dof], float(position[dof])
+    def _measured(self) -> JointSample:
+        sample, dof = self._robot.joints(), len(self._profile.joints)
+        if sample.position.shape != (dof + 1,) or not np.isfinite(sample.position).all():
+            found = sample.position.tolist()
+            raise RobotError(f"joint states {found}, expected {dof} finite angles and the finger's place")
+        return sample
+
+
+def _holding(arm: Float64Array, finger: float, period: float, steps: int) -> ActionSlice:
+    return ActionSlice(np.tile(arm, (steps, 1)), np.full(steps, finger), period, steps, "")

@@ -14,6 +14,9 @@ from ams_ros.types import ActionSlice, EventKind, Outcome
 _STEP = 0.05
 """s a step takes as long as no slice has said so."""
 
+_SLOWER = 0.5
+"""Share of the speed of a way back that was not enough, with which the next one is gone."""
+
 
 class Attempts:
     """The attempts of one task."""
@@ -60,7 +63,6 @@ class Attempts:
         why = self._work(attempt)
         steps = self._course.steps - self._began_at
         self._write_success()
-        self._end_if_finished(attempt)
         self._course.tell(EventKind.REPLAY, why)
         done = self._done
         if steps:
@@ -96,6 +98,8 @@ class Attempts:
             broken_off, why = self._slice(inference.slice, first=index == 0)
             if broken_off:
                 guided_episode = ""
+            # Who judges from outside tells jobs only when asked.
+            self._end_if_finished(attempt)
             if self._done:
                 return f"{self._done} done"
             if not why and course.steps - self._began_at >= self._order.longest:
@@ -122,7 +126,9 @@ class Attempts:
     def _end_if_finished(self, attempt: Attempt) -> None:
         finished = self._replay.progress.finished(self._course.steps, attempt.number)
         if finished is not None:
-            if not self._done:
+            if self._done:
+                self._write_success()
+            else:
                 self._write_failure()
             raise TaskEnded(Outcome.FINISHED, finished)
 
@@ -142,29 +148,24 @@ class Attempts:
     def _return(self) -> None:
         """Bring the arm to the start pose, if it is not there. Raises TaskEnded or AmsError when it cannot be."""
         course, home = self._course, self._replay.home
-        period, begun, why_not = course.period or _STEP, course.steps, ""
-        for _ in range(home.settings.tries):
-            way = home.way(course.commanded, period)
-            if way is None:
-                break
-            why_not = self._go(way)
-        else:
-            if home.way(course.commanded, period) is not None:
-                why_not = why_not or f"{home.settings.tries} motions have not led there"
-                raise RobotError(f"the start pose was not reached: {why_not}. The robot holds still")
+        period, begun, motions, rests = course.period or _STEP, course.steps, 0, 0
+        while (way := home.way(course.commanded, period, _SLOWER**motions)) is not None:
+            if max(motions, rests) >= home.settings.tries:
+                raise RobotError(f"the start pose was not reached in {motions} motions. The robot holds still")
+            motions, rests = (motions + 1, rests) if way.motion is not None else (motions, rests + 1)
+            self._go(way)
         if course.steps > begun:
             course.tell(EventKind.RETURNED, f"at the start pose after {course.steps - begun} steps")
 
-    def _go(self, way: WayBack) -> str:
-        """Returns why the way did not run to its end, empty when it did."""
+    def _go(self, way: WayBack) -> None:
         course, home = self._course, self._replay.home
         course.check()
         if way.steps > course.steps_left:
             left = f"{course.steps_left} of the budget's {course.request.step_budget} steps are left"
             raise TaskEnded(Outcome.BUDGET_SPENT, f"the way back takes {way.steps} steps and {left}")
         course.about_to_return()
-        execution = home.go(way, course.stop)
-        whole = course.ran(execution)
-        if way.fingers is not None or not whole:
-            course.commanded = float(way.fingers.gripper[-1]) if whole and way.fingers is not None else None
-        return "" if whole else execution.message
+        whole = course.ran(home.go(way, course.stop))
+        if not whole:
+            course.commanded = None
+        elif way.hold is not None:
+            course.commanded = float(way.hold.gripper[-1])
