@@ -22,8 +22,7 @@ _OPEN = 0.9
 """Share of their way from which fingers are as good as open."""
 
 _MOVING = 0.1
-"""rad/s; an arm faster than this is first brought to rest: a way is planned from rest, and one that begins in full
-motion looks to the monitor as if something had hit the arm."""
+"""rad/s; an arm faster than this is first brought to rest, as a way is planned from rest where the arm is measured."""
 
 _HOLD = 4
 """Steps in which it comes to rest."""
