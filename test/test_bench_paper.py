@@ -137,14 +137,17 @@ def test_a_table_keeps_its_columns_whatever_was_told():
     assert table(("a", "b"), [("1|2", "3\n4")])[2] == "| 1/2 | 3 4 |"
 
 
-def test_what_was_run_is_kept_and_a_broken_off_cell_goes_on_where_it_was(tmp_path):
+def test_a_broken_off_cell_goes_on_where_it_was_and_a_whole_one_is_not_run(tmp_path):
     checkpoints, done = read_checkpoints({"cubes": "cubes"}), []
-    runner = CellRunner(tmp_path, checkpoints, CellStore(tmp_path, pytest.fail), 1)
-    cell = Cell("cubes", "direct", 1, "cubes", cap=8)
-    for episodes in (1, 2, 2):
-        reports = runner.run((cell,), episodes, lambda cell, each: done.append(each.seed))
-        assert [each.seed for each in reports[cell].per_episode] == [900_000, 900_001][:episodes]
-    assert done == [900_000, 900_001]
+    store, cell = CellStore(tmp_path, pytest.fail), Cell("cubes", "direct", 1, "cubes", cap=8)
+    kept = episode(cell.seed, 5)
+    store.write(cell, checkpoints.hashes["cubes"], {cell.seed: kept})
+    runner = CellRunner(tmp_path, checkpoints, store, 1)
+    for _ in range(2):
+        reports = runner.run((cell,), 2, lambda cell, each: done.append(each.seed))
+        assert reports[cell].per_episode[0] == kept
+        assert reports[cell].per_episode[1].steps == 8
+    assert done == [cell.seed + 1]
 
 
 @pytest.mark.parametrize(

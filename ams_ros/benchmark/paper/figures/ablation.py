@@ -10,27 +10,30 @@ from ams_ros.types import Mode
 
 MODES = tuple(mode.value for mode in Mode)
 _BLIND = "ams without exceptions"
-_TROUBLED = (SLICK, PUSHES, OFFSETS, ALL)
+_TROUBLED = {"cubes": (SLICK, PUSHES, OFFSETS, ALL), "cups": (PUSHES, OFFSETS)}
+"""Scenarios by policy; of cups nothing is held."""
+
+_TROUBLED_MODES = (Mode.DIRECT.value, Mode.CONTEXT.value, Mode.EXCEPTION.value, Mode.AMS.value)
 _OBJECTS = (2, 3)
+"""Clean; troubled with the first of them alone."""
 
 
 def cells(request: PaperRequest) -> tuple[Cell, ...]:
     """Clean: all modes. Troubled: those with and without exceptions."""
     found = []
-    for word in ("cubes",) if request.quick else ("cubes", "cups"):
-        if word not in request.policies:
+    for word, scenarios in _TROUBLED.items():
+        if word not in request.policies or (request.quick and word != "cubes"):
             continue
         for objects in _OBJECTS[:1] if request.quick else _OBJECTS:
             found += [Cell(word, mode, objects, word) for mode in MODES]
-            if not request.quick:
-                found += [each for faults in _TROUBLED for each in _troubled(word, objects, faults)]
+        if not request.quick:
+            found += [each for faults in scenarios for each in _troubled(word, faults)]
     return tuple(found)
 
 
-def _troubled(word: str, objects: int, faults: str) -> tuple[Cell, ...]:
-    # Two objects alone for all modes: the others only tell whether stopping and recovering is worth it.
-    modes = MODES if objects == _OBJECTS[0] else (Mode.AMS.value,)
-    plain = tuple(Cell(word, mode, objects, word, faults=faults) for mode in modes)
+def _troubled(word: str, faults: str) -> tuple[Cell, ...]:
+    objects = _OBJECTS[0]
+    plain = tuple(Cell(word, mode, objects, word, faults=faults) for mode in _TROUBLED_MODES)
     return (*plain, Cell(word, Mode.AMS.value, objects, word, faults=faults).with_variation(blind=True))
 
 
