@@ -1,4 +1,4 @@
-"""A task shown to a person: graph up, task with film and joint trace, page, graph down."""
+"""The same scene shown twice, by direct inference and with AMS: graph up, two tasks, film, page, graph down."""
 
 from __future__ import annotations
 
@@ -10,85 +10,121 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rclpy.qos import qos_profile_sensor_data
 from rich.console import Console
-from sensor_msgs.msg import JointState
 
+from ams_ros.cli.demo_fault import Push
+from ams_ros.cli.demo_film import Panel, side_by_side
 from ams_ros.cli.demo_page import demo_page
-from ams_ros.cli.demo_record import DemoRecord, JointTrace, PhaseLog
+from ams_ros.cli.demo_record import DemoRecord, RunLog, RunRecord
 from ams_ros.cli.graph import Graph, GraphOptions
 from ams_ros.cli.graph_client import GraphClient
 from ams_ros.cli.interrupts import Interrupts
 from ams_ros.cli.output import writable_file
 from ams_ros.cli.progress_view import ProgressView
-from ams_ros.cli.ros_session import RosSession
-from ams_ros.cli.task_report import TaskReport, TaskSettings
+from ams_ros.cli.ros_session import DISCOVERY_SECONDS, RosSession
+from ams_ros.cli.task_report import TaskSettings
 from ams_ros.cli.task_run import TaskRun
+from ams_ros.srv import GetPoolStats
+from ams_ros.types import Mode
 
-JOINT_TOPIC = "/joint_states"
-JOINT_PERIOD = 0.05
-"""Seconds between two samples that are kept of the joints."""
+_TITLES = {Mode.DIRECT: "direct inference", Mode.AMS: "the same policy with AMS"}
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a demonstration left: the report, and where the files are."""
+    """What a demonstration left: what happened, and where the files are."""
 
-    report: TaskReport
-    video: Path
+    record: DemoRecord
+    film: Path
     page: Path
     json: Path
     latest: Path
 
 
+@dataclass(frozen=True, slots=True)
+class _Filmed:
+    """One run, its own film, and the second of that at which its task began."""
+
+    run: RunRecord
+    film: Path
+    begin: float
+
+    def panel(self) -> Panel:
+        mode = Mode(self.run.report.mode)
+        return Panel(
+            self.film, self.begin, _TITLES[mode], self.run.moments, self.run.report.objects, attempts=mode.replayed
+        )
+
+
 class Demonstration:
-    """One run of `settings` on a graph of its own, with everything under a folder named by the time."""
+    """Two runs on a graph of their own, with everything under a folder named by the time."""
 
     def __init__(self, base: Path, options: GraphOptions, settings: TaskSettings) -> None:
-        """Raises ConfigurationError when nothing can be written under `base`."""
-        self._settings = settings
+        """settings: of the run with AMS; direct inference gets the same scene, noise and budget.
+
+        Raises ConfigurationError when nothing can be written under `base`.
+        """
+        self._ams = settings
+        self._direct = replace(settings, mode=Mode.DIRECT.value, jobs=0)
         self._latest = base / "latest"
-        folder = base / time.strftime("%Y-%m-%d_%H-%M-%S")
+        self._folder = base / time.strftime("%Y-%m-%d_%H-%M-%S")
         # A pool of its own: a demo must show the same whatever was done before, and run beside another graph.
-        store = ("context_pool.store", json.dumps(str(folder.resolve() / "contexts")))
+        store = ("context_pool.store", json.dumps(str((self._folder / "contexts").resolve())))
         self._options = replace(options, settings=(*options.settings, store))
-        self._video = writable_file("--out", folder / "demo.mp4")
-        self._page, self._json = folder / "demo.html", folder / "demo.json"
+        self._film = writable_file("--out", self._folder / "demo.mp4")
+        self._page, self._json = self._folder / "demo.html", self._folder / "demo.json"
 
     def run(self, console: Console, interrupts: Interrupts) -> Shown:
-        """Run it; raises RobotError when the graph or the task cannot be had, KeyboardInterrupt on Ctrl-C before it."""
-        phases = PhaseLog()
+        """Run it; raises RobotError when the graph or a task cannot be had, KeyboardInterrupt on Ctrl-C before it."""
         begun = time.monotonic()
         with Graph(self._options, console.print, interrupts.check) as graph:
             started = time.monotonic() - begun
-            client = GraphClient(graph.session, graph.namespace)
-            joints = JointLog(graph.session)
-            with ProgressView(console, self._settings.budget) as view:
-                task = TaskRun(client, self._settings, (view, phases))
-                report = task.run(self._video)
-        begin = phases.begin or begun
-        record = DemoRecord(
-            report=report,
-            spans=tuple(phases.spans),
-            joints=joints.trace(begin, report.seconds),
-            video=self._video.read_bytes(),
-            video_begin=begin - task.filming_since if task.filming_since is not None else 0.0,
-            settings=self._told_settings(report, started),
-        )
+            console.print("\nDirect inference: one slice after the other until the policy rests.")
+            direct = self._run(console, graph, self._direct)
+            interrupts.check()
+            console.print("\nThe same scene with AMS: checked, recovered, replayed. Something will push the arm.")
+            before = self._contexts(graph)
+            ams = self._run(console, graph, self._ams, push=True)
+        console.print("\nMaking film and page.")
+        side_by_side(self._film, (direct.panel(), ams.panel()))
+        record = DemoRecord(direct.run, ams.run, before, self._film.read_bytes(), self._told_settings(started))
         self._page.write_text(demo_page(record), encoding="utf-8")
-        self._json.write_text(report.to_json(), encoding="utf-8")
+        self._json.write_text(record.to_json(), encoding="utf-8")
         self._point_latest()
-        return Shown(report, self._video, self._page, self._json, self._latest)
+        return Shown(record, self._film, self._page, self._json, self._latest)
 
-    def _told_settings(self, report: TaskReport, started: float) -> Mapping[str, str]:
-        settings = self._settings
+    def _run(self, console: Console, graph: Graph, settings: TaskSettings, *, push: bool = False) -> _Filmed:
+        """One of the two, over a session of its own, so that what it listens to ends with it."""
+        film, log = self._folder / f"{settings.mode}.mp4", RunLog()
+        with RosSession(graph.watch) as session, ProgressView(console, settings.budget, settings.jobs) as view:
+            client = GraphClient(session, graph.namespace)
+            fault = Push(session, graph.namespace) if push else None
+            task = TaskRun(client, settings, (view, log) if fault is None else (view, log, fault))
+            report = task.run(film)
+            run = log.record(report, fault.injection() if fault is not None else None)
+        console.print(report.sentence(), markup=False)
+        begin = 0.0
+        if task.filming_since is not None and log.began is not None:
+            begin = max(log.began - task.filming_since, 0.0)
+        return _Filmed(run, film, begin)
+
+    def _contexts(self, graph: Graph) -> int | None:
+        """How many contexts the pool holds; None when no pool answers."""
+        service = f"{graph.namespace}/context_pool/get_stats"
+        session = graph.session
+        if not session.offered(GetPoolStats, service, DISCOVERY_SECONDS):
+            return None
+        mend = "is the context pool active? `ams doctor` tells"
+        return int(session.call(GetPoolStats, service, GetPoolStats.Request(), 10.0, mend).stats.contexts)
+
+    def _told_settings(self, started: float) -> Mapping[str, str]:
+        settings = self._ams
         return {
             "Command": "ams demo",
             "When": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
-            "Task": f"{settings.task}, {settings.objects} object(s), seed {settings.seed}",
-            "Instruction": report.instruction,
-            "Mode": report.mode,
-            "Step budget": str(settings.budget),
+            "Scene": f"{settings.task}, {settings.objects} objects, seed {settings.seed}, the same in both runs",
+            "Jobs AMS was asked for": str(settings.jobs),
+            "Step budget": f"{settings.budget} for each run",
             "Policy": self._options.policy or "as configured",
             "ROS domain": os.environ.get("ROS_DOMAIN_ID") or "0",
             "Graph started in": f"{started:.1f} s",
@@ -98,27 +134,5 @@ class Demonstration:
 
     def _point_latest(self) -> None:
         fresh = self._latest.with_name(f".latest.{os.getpid()}")
-        fresh.symlink_to(self._page.parent.name, target_is_directory=True)
+        fresh.symlink_to(self._folder.name, target_is_directory=True)
         fresh.replace(self._latest)
-
-
-class JointLog:
-    """Keeps the joint positions of a task, on the wall clock."""
-
-    def __init__(self, session: RosSession) -> None:
-        """Listen from now on."""
-        self._names: tuple[str, ...] = ()
-        self._samples: list[tuple[float, tuple[float, ...]]] = []
-        session.node.create_subscription(JointState, JOINT_TOPIC, self._received, qos_profile_sensor_data)
-
-    def trace(self, begin: float, seconds: float) -> JointTrace:
-        """What was kept from `begin` (of the steady clock) on, for `seconds`."""
-        kept = [(at - begin, position) for at, position in self._samples if 0.0 <= at - begin <= seconds]
-        return JointTrace(self._names, tuple(at for at, _ in kept), tuple(position for _, position in kept))
-
-    def _received(self, message: JointState) -> None:
-        now = time.monotonic()
-        if self._samples and now - self._samples[-1][0] < JOINT_PERIOD:
-            return
-        self._names = tuple(message.name)
-        self._samples.append((now, tuple(message.position)))

@@ -16,8 +16,8 @@ from ams_ros.errors import RobotError
 from ams_ros.types import PixelArray
 
 TOPIC = "/camera/overview/image_raw"
-FIRST_PICTURE_SECONDS = 5.0
-"""The camera renders only while somebody looks, so its first picture takes a moment."""
+FIRST_PICTURE_SECONDS = 15.0
+"""The camera renders only while somebody looks, so its first picture takes a moment; on a busy machine, seconds."""
 
 
 def pixels_of(message: Image) -> PixelArray:
