@@ -16,8 +16,8 @@ from ams_ros.types import ActionException, Phase, TaskEvent, TaskStatus
 PUSH = "push"
 NEWTON = 40.0
 SECONDS = 0.4
-STEP = 16
-"""The first slice that begins at this step or later is pushed: the arm has left its start pose and holds nothing."""
+STEP = 8
+"""The first slice that begins at this step or later is pushed: the arm moves freely above the table."""
 ANSWER_SECONDS = 2.0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ams_ros.cli.demo_audience import Audience
 from ams_ros.cli.demo_fault import Push
 from ams_ros.cli.demo_film import Panel, side_by_side
 from ams_ros.cli.demo_page import demo_page
@@ -21,11 +22,11 @@ from ams_ros.cli.graph_client import GraphClient
 from ams_ros.cli.interrupts import Interrupts
 from ams_ros.cli.output import writable_file
 from ams_ros.cli.progress_view import ProgressView
-from ams_ros.cli.ros_session import DISCOVERY_SECONDS, RosSession
+from ams_ros.cli.ros_session import DISCOVERY_SECONDS
 from ams_ros.cli.task_report import TaskSettings
 from ams_ros.cli.task_run import TaskRun
 from ams_ros.srv import GetPoolStats
-from ams_ros.types import Mode
+from ams_ros.types import ActionException, Mode, TaskEvent
 
 _TITLES = {Mode.DIRECT: "direct inference", Mode.AMS: "the same policy with AMS"}
 
@@ -65,6 +66,7 @@ class Demonstration:
         Raises ConfigurationError when nothing can be written under `base`.
         """
         self._ams = settings
+        self._audience = Audience(())
         self._direct = replace(settings, mode=Mode.DIRECT.value, jobs=0)
         self._latest = base / "latest"
         self._folder = base / time.strftime("%Y-%m-%d_%H-%M-%S")
@@ -79,12 +81,14 @@ class Demonstration:
         begun = time.monotonic()
         with Graph(self._options, console.print, interrupts.check) as graph:
             started = time.monotonic() - begun
+            client = GraphClient(graph.session, graph.namespace)
+            self._hear(client)
             console.print("\nDirect inference: one slice after the other until the policy rests.")
-            direct = self._run(console, graph, self._direct)
+            direct = self._run(console, client, self._direct)
             interrupts.check()
             console.print("\nThe same scene with AMS: checked, recovered, replayed. Something will push the arm.")
-            before = self._contexts(graph)
-            ams = self._run(console, graph, self._ams, push=True)
+            before = self._contexts(client)
+            ams = self._run(console, client, self._ams, push=True)
         console.print("\nMaking film and page.")
         side_by_side(self._film, (direct.panel(), ams.panel()))
         record = DemoRecord(direct.run, ams.run, before, self._film.read_bytes(), self._told_settings(started))
@@ -93,29 +97,41 @@ class Demonstration:
         self._point_latest()
         return Shown(record, self._film, self._page, self._json, self._latest)
 
-    def _run(self, console: Console, graph: Graph, settings: TaskSettings, *, push: bool = False) -> _Filmed:
-        """One of the two, over a session of its own, so that what it listens to ends with it."""
+    def _hear(self, client: GraphClient) -> None:
+        """Long before a run begins, so that it is discovered by then; the audience is that of the run then going on."""
+
+        def happened(event: TaskEvent) -> None:
+            self._audience.happened(event)
+
+        def excepted(exception: ActionException) -> None:
+            self._audience.excepted(exception)
+
+        client.hear_events(happened)
+        client.hear_exceptions(excepted)
+
+    def _run(self, console: Console, client: GraphClient, settings: TaskSettings, *, push: bool = False) -> _Filmed:
+        """One of the two."""
         film, log = self._folder / f"{settings.mode}.mp4", RunLog()
-        with RosSession(graph.watch) as session, ProgressView(console, settings.budget, settings.jobs) as view:
-            client = GraphClient(session, graph.namespace)
-            fault = Push(session, graph.namespace) if push else None
-            task = TaskRun(client, settings, (view, log) if fault is None else (view, log, fault))
+        with ProgressView(console, settings.budget, settings.jobs) as view:
+            fault = Push(client.session, client.namespace) if push else None
+            self._audience = Audience((view, log) if fault is None else (view, log, fault))
+            task = TaskRun(client, settings, (self._audience,))
             report = task.run(film)
             run = log.record(report, fault.injection() if fault is not None else None)
+            self._audience.leave()
         console.print(report.sentence(), markup=False)
         begin = 0.0
         if task.filming_since is not None and log.began is not None:
             begin = max(log.began - task.filming_since, 0.0)
         return _Filmed(run, film, begin)
 
-    def _contexts(self, graph: Graph) -> int | None:
+    def _contexts(self, client: GraphClient) -> int | None:
         """How many contexts the pool holds; None when no pool answers."""
-        service = f"{graph.namespace}/context_pool/get_stats"
-        session = graph.session
-        if not session.offered(GetPoolStats, service, DISCOVERY_SECONDS):
+        service = f"{client.namespace}/context_pool/get_stats"
+        if not client.session.offered(GetPoolStats, service, DISCOVERY_SECONDS):
             return None
         mend = "is the context pool active? `ams doctor` tells"
-        return int(session.call(GetPoolStats, service, GetPoolStats.Request(), 10.0, mend).stats.contexts)
+        return int(client.session.call(GetPoolStats, service, GetPoolStats.Request(), 10.0, mend).stats.contexts)
 
     def _told_settings(self, started: float) -> Mapping[str, str]:
         settings = self._ams
