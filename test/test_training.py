@@ -14,8 +14,10 @@ from ams_ros.policy.inference import SliceInference
 from ams_ros.policy.pi0 import load_policy
 from ams_ros.robot.profile import load_profile
 from ams_ros.training.dataset import Demonstrations
+from ams_ros.training.export import export_checkpoint
+from ams_ros.training.flow_matching import Draws
 from ams_ros.training.recipe import ModelShape, Recipe
-from ams_ros.training.train_task import TrainingFolders, TrainingLimits, train_task
+from ams_ros.training.train_task import TrainingFolders, TrainingLimits, TrainingPlan, train_task
 from ams_ros.training.trainer import STATE, Trainer
 from ams_ros.types import SliceRequest
 
@@ -65,10 +67,11 @@ def folder(tmp_path_factory):
         "target": np.stack([goal, goal, goal], axis=1).astype(np.float32),
         "present": ~idle,
         "held": np.zeros(frames, bool),
+        "instruction": np.zeros(frames, np.uint8),
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
-    meta = {"task": "cubes", "seed": 0, "instruction": "put the cubes in the bowl", "episodes": EPISODES}
+    meta = {"task": "cubes", "robot": "widowx_250s", "seed": 0, "instructions": [INSTRUCTION], "episodes": EPISODES}
     (folder / "meta.json").write_text(json.dumps(meta))
     return folder
 
@@ -152,7 +155,7 @@ def test_a_time_limit_ends_a_run_early_with_its_state_saved(demonstrations, tmp_
 
 def test_training_a_task_leaves_a_policy_for_the_robot_and_a_report(folder, tmp_path):
     folders = TrainingFolders(tmp_path / "work", tmp_path / "out", tmp_path / "docs", folder)
-    run = train_task("cubes", folders, recipe=QUICK, console=Console(quiet=True))
+    run = train_task(TrainingPlan("cubes"), folders, recipe=QUICK, console=Console(quiet=True))
     policy, profile = load_policy(run.checkpoint), load_profile("widowx_250s")
     assert policy.description.joint_names == profile.joint_names
     assert run.card.training["iterations"] == QUICK.iterations
@@ -166,7 +169,8 @@ def test_training_a_task_leaves_a_policy_for_the_robot_and_a_report(folder, tmp_
 def test_corrections_begin_where_the_half_trained_policy_went_wrong_and_are_trained_on(folder, tmp_path):
     folders = TrainingFolders(tmp_path / "work", tmp_path / "out", tmp_path / "docs", folder)
     recipe = replace(QUICK, correction_rounds=1, correction_iterations=6)
-    run = train_task("cubes", folders, recipe=recipe, limits=TrainingLimits(corrections=1), console=Console(quiet=True))
+    limits = TrainingLimits(corrections=1)
+    run = train_task(TrainingPlan("cubes"), folders, recipe=recipe, limits=limits, console=Console(quiet=True))
     first, corrections = run.card.training["demonstrations"]
     assert (run.card.training["iterations"], first["episodes"], corrections["episodes"]) == (30, EPISODES, 1)
     # After six slices and more of an untrained policy the arm is somewhere else than in its start pose.
@@ -196,7 +200,7 @@ def test_the_learning_rate_begins_anew_with_the_corrections(demonstrations, tmp_
 
 def test_an_unknown_task_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ConfigurationError, match="cubes"):
-        train_task("juggling", TrainingFolders.under(tmp_path / "work", tmp_path / "out"))
+        train_task(TrainingPlan("juggling"), TrainingFolders.under(tmp_path / "work", tmp_path / "out"))
     assert not list(tmp_path.iterdir())
 
 
@@ -216,3 +220,82 @@ def test_a_recipe_that_cannot_be_trained_with_is_refused(change):
 def test_limits_under_which_nothing_could_be_trained_are_refused(change):
     with pytest.raises(ConfigurationError, match=next(iter(change))):
         TrainingLimits(**change)
+
+
+@pytest.fixture(scope="module")
+def two_instructions(folder, tmp_path_factory):
+    """The same pictures, every other episode with another instruction, which wants the opposite of the first joint."""
+    other = tmp_path_factory.mktemp("instructions")
+    for path in folder.glob("*.npy"):
+        np.save(other / path.name, np.load(path))
+    said = np.load(folder / "episode.npy") % 2
+    action = np.load(folder / "action.npy")
+    action[said == 1, 0] *= -1.0
+    np.save(other / "action.npy", action)
+    np.save(other / "instruction.npy", said.astype(np.uint8))
+    meta = json.loads((folder / "meta.json").read_text()) | {"instructions": [INSTRUCTION, "pull the cups down"]}
+    (other / "meta.json").write_text(json.dumps(meta))
+    return other
+
+
+def test_one_checkpoint_learns_several_instructions_of_different_length(two_instructions, tmp_path):
+    folders = TrainingFolders(tmp_path / "work", tmp_path / "out", tmp_path / "docs", two_instructions)
+    run = train_task(TrainingPlan("cubes", name="both"), folders, recipe=QUICK, console=Console(quiet=True))
+    policy = load_policy(run.checkpoint)
+    assert policy.description.instructions == (INSTRUCTION, "pull the cups down")
+    assert set(run.card.vocabulary) == {*INSTRUCTION.split(), "pull", "cups", "down"}
+    seen = [replace(observation(), instruction=each) for each in policy.description.instructions]
+    slices = [SliceInference(policy).infer(each, SliceRequest(each.instruction, 0)).slice for each in seen]
+    assert not np.array_equal(slices[0].joints, slices[1].joints)
+    assert run.report.name == "both.md"
+    assert "ams train cubes --name both" in run.report.read_text()
+
+
+def test_the_loss_of_a_mixed_batch_is_the_mean_of_its_instructions_losses(two_instructions, tmp_path):
+    demonstrations = Demonstrations(two_instructions, QUICK.horizon)
+    trainer = Trainer(demonstrations, replace(QUICK, bfloat16=False), 0, tmp_path)
+    frames = np.concatenate([np.flatnonzero(demonstrations.instruction == each)[:3] for each in (0, 1)])
+    draws = trainer._draws(np.random.default_rng(0), 6, 2, 0.0)
+    parts = [
+        Draws(draws.noise[6 * half : 6 * half + 6], draws.time[6 * half : 6 * half + 6], draws.brightness[:3])
+        for half in (0, 1)
+    ]
+    with torch.inference_mode():
+        whole = trainer._learner(demonstrations.batch(frames), draws)[0]
+        halves = [trainer._learner(demonstrations.batch(frames[3 * k : 3 * k + 3]), parts[k])[0] for k in (0, 1)]
+    assert float(whole) == pytest.approx(float(halves[0] + halves[1]) / 2, rel=1e-5)
+
+
+def test_a_training_begins_with_another_checkpoints_weights_and_keeps_its_words_ids(
+    folder, two_instructions, demonstrations, tmp_path
+):
+    first = Trainer(demonstrations, QUICK, 0, tmp_path / "first")
+    first.run(until=4)
+    begin = tmp_path / "begin"
+    export_checkpoint(first, load_profile("widowx_250s"), begin, "unknown")
+    second = Trainer(Demonstrations(two_instructions, QUICK.horizon), QUICK, 1, tmp_path / "second", begin)
+    assert second.vocabulary.words[:5] == first.vocabulary.words
+    for name, weight in load_policy(begin).model.state_dict().items():
+        assert torch.equal(weight, second.averaged_model().state_dict()[name]), name
+    second.run(until=1)
+    with pytest.raises(ConfigurationError, match=r"training.begun_from"):
+        Trainer(Demonstrations(two_instructions, QUICK.horizon), QUICK, 1, tmp_path / "second")
+    with pytest.raises(ConfigurationError, match="begin"):
+        Trainer(demonstrations, replace(QUICK, shape=replace(SMALL, width=64)), 1, tmp_path / "third", begin)
+
+
+@pytest.mark.parametrize(("key", "value"), [("task", "cups"), ("robot", "jaka_s5")])
+def test_demonstrations_of_another_task_or_robot_are_refused(folder, tmp_path, key, value):
+    for path in folder.glob("*.npy"):
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "meta.json").write_text(json.dumps(json.loads((folder / "meta.json").read_text()) | {key: value}))
+    folders = TrainingFolders(tmp_path / "work", tmp_path / "out", tmp_path / "docs", tmp_path)
+    with pytest.raises(ConfigurationError, match=rf"demonstrations.{key}: got '{value}'"):
+        train_task(TrainingPlan("cubes"), folders, recipe=QUICK, console=Console(quiet=True))
+
+
+@pytest.mark.parametrize("instructions", [None, [], "put", [1]])
+def test_demonstrations_without_instructions_are_refused(folder, tmp_path, instructions):
+    (tmp_path / "meta.json").write_text(json.dumps({"task": "cubes", "instructions": instructions}))
+    with pytest.raises(ConfigurationError, match="instructions"):
+        Demonstrations(tmp_path, 16)
