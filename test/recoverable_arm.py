@@ -23,7 +23,8 @@ def an_exception(kind=ExceptionKind.COLLISION, number=1, stamp=0.0, severity=Sev
 class RecoverableArm:
     """Implements RecoverableRobot as far as recovery goes.
 
-    stops: by number of the motion followed, the exception that stops it halfway. Every call is kept in `calls`. A
+    stops: by number of the motion followed, the exception that stops it halfway. coming: exceptions that come up, one
+    with each release asked for. Every call is kept in `calls`. A
     motion without the release it needs is a mistake of the caller and fails the test.
     """
 
@@ -38,6 +39,7 @@ class RecoverableArm:
     silent: int = 0
     restarting: RobotError | None = None
     releasing: RobotError | None = None
+    coming: list = field(default_factory=list)
     stuck: bool = False
     listener: object = None
 
@@ -69,8 +71,9 @@ class RecoverableArm:
         self.calls.append("release for recovery" if recovery else "release")
         if self.releasing is not None:
             raise self.releasing
-        if exception is not self.in_force:
-            raise RobotError("another exception has come up since")
+        if self.coming:
+            return self.stop_for(replace(self.coming.pop(0), stamp=self.time))
+        assert exception is self.in_force, "a stop released that is not in force"
         self.released = "for recovery" if recovery else "for good"
 
     def follow(self, joints, period, stop):

@@ -11,6 +11,10 @@ from ams_ros.errors import ConfigurationError, RobotError
 from ams_ros.exception.guard import GuardState
 from ams_ros.exception.rule import WatchedRobot
 from ams_ros.exception.threshold_file import RuleSettings, changed, load_rule_settings
+from ams_ros.recovery.collision import ArmCollisionChecker
+from ams_ros.recovery.embedded_planner import EmbeddedPlanner
+from ams_ros.recovery.recovery import Recovery
+from ams_ros.recovery.surroundings import load_surroundings
 from ams_ros.robot.driver_file import load_driver
 from ams_ros.robot.dynamics import ArmDynamics
 from ams_ros.robot.profile import load_profile
@@ -20,13 +24,14 @@ from ams_ros.simulation.guarded_robot import GuardedRobot, GuardOptions
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.robot import SimulatedRobot
 from ams_ros.simulation.tasks import find_task
-from ams_ros.types import ActionSlice, ExceptionKind, Execution, JointSample, StopStage
+from ams_ros.types import ActionException, ActionSlice, ExceptionKind, Execution, JointSample, Severity, StopStage
 
 PROFILE = load_profile("widowx_250s")
 DRIVER = load_driver("simulated_widowx")
 SCENE = find_task("cubes").sample(seed=3, objects=1)
 OPEN = PROFILE.gripper.upper
 PERIOD = 0.05
+SHOVE = Fault("push", onset=0.2, duration=0.3, magnitude=80.0, direction=(0.0, -1.0, 0.0))
 STRIKE = Fault("push", onset=0.2, duration=0.3, magnitude=25.0, direction=(0.0, -1.0, 0.0))
 
 
@@ -66,6 +71,21 @@ def swing(robot: SimulatedRobot, change: float = 0.4, steps: int = 16) -> Action
 
 def run(robot: SimulatedRobot, change: float = 0.4, steps: int = 16) -> Execution:
     return robot.execute(swing(robot, change, steps), StopRequest())
+
+
+def broken_off(robot: GuardedRobot) -> ActionException:
+    """Run a slice that something outside of the rules stops as software would."""
+    due = robot.plant.time + 0.2
+
+    def stop_it(sample: JointSample) -> None:
+        if sample.stamp >= due and not robot.exceptions:
+            told = (ExceptionKind.CONDITION, Severity.MINOR, "it is not as it should be")
+            robot.guard.outside("outcome", *told, robot.plant.time)
+
+    robot.listen(stop_it)
+    exception = run(robot).exception
+    assert exception is not None
+    return exception
 
 
 def speed(robot: SimulatedRobot) -> float:
@@ -146,6 +166,27 @@ def test_a_recovery_motion_is_stopped_and_told_as_well(guarded):
     assert second.number == first.number + 1
     assert second.stopped
     assert [each.number for each in robot.exceptions] == [1, 2]
+
+
+def test_an_exception_that_came_up_since_is_told_instead_of_released_and_recovery_takes_it_up_e5(guarded):
+    robot = guarded()
+    checker = ArmCollisionChecker(PROFILE, load_surroundings("table_and_bowl"))
+    recovery = Recovery(robot, EmbeddedPlanner(PROFILE, checker), checker, PROFILE, DRIVER)
+    recovery.begin_task()
+    recovery.slice_began()
+    first = broken_off(robot)
+    assert (first.kind, first.number) == (ExceptionKind.CONDITION, 1)
+    robot.inject(SHOVE)
+    robot.advance(1.0)
+    newer = robot.release(first, recovery=False)
+    assert newer is robot.guard.exception
+    assert newer.number > first.number
+    assert newer.kind.hardware
+    assert robot.guard.state is GuardState.STOPPED, "nothing was released"
+    assert recovery.handle(first, StopRequest()) is None
+    assert recovery.further == 1
+    assert robot.guard.state is GuardState.WATCHING
+    assert np.abs(robot.joints().position[:-1] - PROFILE.start).max() < 0.05, "the newer one's handling: a safe state"
 
 
 @pytest.mark.parametrize(

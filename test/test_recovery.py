@@ -186,11 +186,59 @@ def test_a_restart_that_fails_leaves_it_open_whether_the_arm_stands_still():
 
 
 def test_a_stop_that_cannot_be_released_ends_the_task_held():
-    world = World(releasing=RobotError("another exception has come up since"))
+    world = World(releasing=RobotError("a goal has not ended at the controller"))
     world.slice(TURNED)
     reason = world.meet(an_exception(ExceptionKind.TORQUE))
-    assert "could not be released: another exception has come up since" in reason
+    assert "could not be released: a goal has not ended at the controller" in reason
     assert world.arm.calls == ["release for recovery"]
+
+
+def test_a_hardware_exception_that_comes_up_while_a_software_one_is_handled_is_handled_itself_e5():
+    world = World(coming=[an_exception(ExceptionKind.TORQUE, number=2)])
+    world.slice(TURNED)
+    world.slice(FURTHER)
+    assert world.meet(an_exception(ExceptionKind.CONDITION)) is None
+    assert world.arm.calls == ["release", "release for recovery", "follow", "release"]
+    assert world.at(TURNED)
+    assert world.recovery.further == 1
+
+
+def test_what_was_due_for_an_exception_stays_due_when_a_lesser_one_comes_up_before_anything_moved_e5():
+    world = World(coming=[an_exception(ExceptionKind.CONDITION, number=2)])
+    world.slice(TURNED)
+    assert world.meet(an_exception(ExceptionKind.COLLISION)) is None
+    assert world.arm.calls == ["release for recovery", "release for recovery", "follow", "restart", "release"]
+    assert world.at(PROFILE.start)
+
+
+def test_what_was_done_for_an_exception_is_not_done_again_for_one_that_comes_up_afterwards():
+    class LateArm(RecoverableArm):
+        def restart(self, stop):
+            super().restart(stop)
+            self.coming.append(an_exception(ExceptionKind.CONDITION, number=2))
+
+    world = World()
+    world.arm.__class__ = LateArm
+    world.slice(TURNED)
+    assert world.meet(an_exception(ExceptionKind.COLLISION)) is None
+    assert world.arm.calls == ["release for recovery", "follow", "restart", "release", "release"]
+
+
+def test_an_exception_that_comes_up_and_asks_for_a_person_is_not_released_e5():
+    world = World(coming=[an_exception(ExceptionKind.TORQUE, number=2, severity=Severity.CRITICAL)])
+    world.slice(TURNED)
+    reason = world.meet(an_exception(ExceptionKind.CONDITION))
+    assert reason.startswith("exception 2")
+    assert "A person must now" in reason
+    assert world.arm.calls == ["release"]
+
+
+def test_exceptions_that_never_cease_to_come_up_end_the_task_after_a_bounded_number_e7():
+    world = World(coming=[an_exception(ExceptionKind.CONDITION, number=2 + each) for each in range(50)])
+    world.slice(TURNED)
+    assert "5 are allowed" in world.meet(an_exception(ExceptionKind.CONDITION))
+    assert world.arm.calls == ["release"] * 5
+    assert world.recovery.further == 5
 
 
 def test_a_stop_before_anything_moved_begins_no_motion():

@@ -18,7 +18,7 @@ from ams_ros.nodes.exception_conversions import exception_of, plan_message
 from ams_ros.nodes.goal_call import wait_for
 from ams_ros.nodes.heartbeat import ProcessWatch
 from ams_ros.nodes.lifecycle import LATCHED, AmsNode
-from ams_ros.recovery.wording import ACKNOWLEDGE
+from ams_ros.recovery.wording import ACKNOWLEDGE, left
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.srv import ReleaseStop
 from ams_ros.types import ActionException, Mode
@@ -159,11 +159,12 @@ class MonitorLink:
             time.sleep(_POLL_SECONDS)
         return self.since(told)
 
-    def release(self, number: int, *, recovery: bool) -> None:
-        """Lift the stop of that exception, and return when the monitor says that it is lifted.
+    def release(self, number: int, *, recovery: bool) -> ActionException | None:
+        """Lift the stop of that exception, and return None when the monitor says that it is lifted.
 
-        A stop that is still, or again, under way is waited for. Raises RobotError when the monitor refuses, or does not
-        answer.
+        A stop that is still, or again, under way is waited for. Where another exception is in force and nothing was
+        lifted for that, returns that one as it was told. Raises RobotError when the monitor refuses for another reason,
+        does not answer, or does not tell what is in force.
         """
         # A person may have acknowledged meanwhile, which lifts it altogether.
         lifted = {GuardState.WATCHING, GuardState.RECOVERING} if recovery else {GuardState.WATCHING}
@@ -172,12 +173,24 @@ class MonitorLink:
         while (standing := self.standing) is None or standing.state not in lifted:
             if standing is None:
                 raise RobotError(self.absence or f"{self._name} fell silent")
-            hopeless = standing.state is GuardState.AWAITING_ACKNOWLEDGE or standing.exception not in (0, number)
+            if standing.exception not in (0, number) and standing.state is not GuardState.STOPPING:
+                return self._newer(standing.exception, refusal)
+            hopeless = standing.state is GuardState.AWAITING_ACKNOWLEDGE
             if time.monotonic() > deadline or (refusal and hopeless):
                 raise RobotError(refusal or f"{self._name} released exception {number} and is {standing.state.value}")
             time.sleep(_LOOK_AGAIN if refusal else _POLL_SECONDS)
             if refusal:
                 refusal = self._ask_release(number, recovery)
+        return None
+
+    def _newer(self, number: int, refusal: str) -> ActionException:
+        """The exception of that number, which is in force and may be told a moment later than that it is."""
+        deadline = time.monotonic() + self._limits.explain
+        while (told := self._told[1]) is None or told.number != number:
+            if time.monotonic() > deadline:
+                raise RobotError(refusal or f"{self._name} did not tell what exception {number} is, which is in force")
+            time.sleep(_POLL_SECONDS)
+        return told
 
     def lift_leftover(self, stop: StopRequest) -> None:
         """Lift a stop that an earlier task left in force; raises RobotError when a person must acknowledge it first."""
@@ -186,7 +199,9 @@ class MonitorLink:
             if standing.state is GuardState.AWAITING_ACKNOWLEDGE:
                 raise RobotError(f"a stop from before this task is in force. {standing.message}; {ACKNOWLEDGE}")
             if standing.state is not GuardState.STOPPING:
-                self.release(standing.exception, recovery=False)
+                newer = self.release(standing.exception, recovery=False)
+                if newer is not None:
+                    raise RobotError(f"a stop from before this task was to be lifted when another came: {left(newer)}")
                 return
             if time.monotonic() > deadline:
                 raise RobotError(f"a stop from before this task does not end. {standing.message}")

@@ -133,9 +133,9 @@ class RosRobot:
         if self._controllers.wrench is not None:
             self._controllers.wrench.listen(hear)
 
-    def release(self, exception: ActionException, *, recovery: bool) -> None:
+    def release(self, exception: ActionException, *, recovery: bool) -> ActionException | None:
         """Lift the stop of `exception`; see the protocol."""
-        self._monitor.release(exception.number, recovery=recovery)
+        return self._monitor.release(exception.number, recovery=recovery)
 
     def follow(self, joints: Float64Array, period: float, stop: StopRequest) -> Execution:
         """Run a recovery motion or a way back to the start pose; see the protocol.

@@ -92,6 +92,12 @@ def decide(
     return Handling(safe_state=True, restart=wanted, back_to=back_to)
 
 
+def joined(due: Handling, handling: Handling) -> Handling:
+    """What is to be done about an exception, and what is still due for those before it; nobody is a person here."""
+    back_to = Mark.GOOD if Mark.GOOD in {due.back_to, handling.back_to} else Mark.SLICE
+    return Handling(due.safe_state or handling.safe_state, due.restart or handling.restart, back_to)
+
+
 def _person(exception: ActionException, recent: int, past: int, settings: HandlingSettings) -> str:
     if not exception.stopped:
         return "make sure that the robot stands still, then find out why it could not be stopped"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from ams_ros.errors import ConfigurationError, PlanningError, RobotError
 from ams_ros.recovery.atom_buffer import AtomBuffer, AtomSettings, Mark
-from ams_ros.recovery.handling import Handling, HandlingSettings, RestartAbility, decide
+from ams_ros.recovery.handling import Handling, HandlingSettings, RestartAbility, decide, joined
 from ams_ros.recovery.planner import CollisionChecker, PlannedMotion, Planner
 from ams_ros.recovery.rollback import Rollback, RollbackSettings
 from ams_ros.recovery.wording import lifting, told
@@ -61,7 +61,9 @@ class Recovery:
     observation. Nothing of the old slice is taken up again.
 
     A recovery motion is watched by the monitor at reduced thresholds like any other, and may itself be stopped: what
-    comes after a rollback is a planned way to the profile's safe pose, and after that a person. Every wait is bounded
+    comes after a rollback is a planned way to the profile's safe pose, and after that a person. An exception that comes
+    up while none is run is decided about in its turn, and what was still due for those before it stays due; no stop is
+    released that was not decided about. Every wait is bounded
     by the robot, the planner or the settings. Once `stop` is requested nothing new is begun. However it fails, the stop
     stays in force: the monitor lets nothing move the robot until a person has acknowledged where the exception asks for
     that, else until the next task.
@@ -85,13 +87,14 @@ class Recovery:
         self._rollback = Rollback(self._buffer, ArmDynamics(profile), checker, self._settings.rollback)
         self._history: list[ActionException] = []
         self._released: ActionException | None = None
-        self._broken_off = self._restart_due = False
+        self._broken_off = False
+        self._due = Handling()
         self._further = 0
         robot.listen(self._buffer.take)
 
     @property
     def further(self) -> int:
-        """Exceptions met on the way back, during the last `handle`."""
+        """Exceptions that came up during the last `handle`, besides the one it was called with."""
         return self._further
 
     def begin_task(self) -> None:
@@ -115,8 +118,9 @@ class Recovery:
         RobotError saying the same when it is not known whether the robot holds still.
         """
         self._broken_off, self._released, self._further = True, None, 0
+        self._due = Handling()
         try:
-            self._carry_out(self._decide(exception), stop)
+            self._settle(exception, stop)
         except _Ended as end:
             last = self._history[-1]
             text = f"{told(last)}; {end}; {lifting(last)}"
@@ -135,24 +139,37 @@ class Recovery:
             raise _Ended(f"nothing is moved. A person must now: {handling.person}")
         return handling
 
-    def _carry_out(self, handling: Handling, stop: StopRequest) -> None:
-        self._restart_due = handling.restart
-        if handling.safe_state:
-            self._bring_back(handling.back_to, stop)
-        _check(stop)
-        self._release(recovery=False)
+    def _settle(self, exception: ActionException, stop: StopRequest) -> None:
+        """Handle `exception` and what comes up meanwhile, which `_decide` bounds."""
+        newest = exception
+        while True:
+            self._due = joined(self._due, self._decide(newest))
+            try:
+                if self._due.safe_state:
+                    self._bring_back(self._due.back_to, stop)
+                    self._due = Handling()
+                _check(stop)
+                self._release(recovery=False)
+            except _Newer as newer:
+                self._further += 1
+                newest = newer.exception
+            else:
+                return
 
     def _release(self, *, recovery: bool) -> None:
         try:
-            self._robot.release(self._history[-1], recovery=recovery)
+            newer = self._robot.release(self._history[-1], recovery=recovery)
         except RobotError as error:
             raise _Ended(f"its stop could not be released: {error}. {_HELD}") from error
+        if newer is not None:
+            raise _Newer(newer)
 
     def _bring_back(self, back_to: Mark, stop: StopRequest) -> None:
         why_not = self._safe_state(back_to, stop)
-        if self._restart_due:
+        if self._due.restart:
             _check(stop)
             self._robot.restart(stop)
+            self._due = replace(self._due, restart=False)
             if why_not:
                 # An arm that refused to move because of what happened may move now.
                 why_not = self._safe_state(back_to, stop)
@@ -199,7 +216,7 @@ class Recovery:
         if execution.exception is not None:
             self._further += 1
             handling = self._decide(execution.exception)
-            self._restart_due = self._restart_due or handling.restart
+            self._due = replace(self._due, restart=self._due.restart or handling.restart)
             return f"the way was stopped: {execution.exception.message}"
         _check(stop)
         if not execution.completed:
@@ -232,6 +249,14 @@ class Recovery:
 
 class _Ended(Exception):
     """Recovery goes no further; the text says how the robot stands and what a person must do."""
+
+
+class _Newer(Exception):
+    """Another exception is in force than the one that was decided about."""
+
+    def __init__(self, exception: ActionException) -> None:
+        super().__init__(exception.message)
+        self.exception = exception
 
 
 def _check(stop: StopRequest) -> None:

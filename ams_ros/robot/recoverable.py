@@ -28,10 +28,12 @@ class RecoverableRobot(Robot, Protocol):
         """The same with every sample of the wrist sensor; a robot without one never calls."""
         ...
 
-    def release(self, exception: ActionException, *, recovery: bool) -> None:
+    def release(self, exception: ActionException, *, recovery: bool) -> ActionException | None:
         """Lift the stop of `exception`: for recovery motions only, watched at reduced thresholds, or for good.
 
-        Raises RobotError when another exception has come up since, or a person must acknowledge first.
+        Returns None once it is lifted. Where another exception has come up since, nothing is lifted and that one is
+        returned, its stop at its end: it is to be decided about first. Raises RobotError when a person must acknowledge
+        `exception`, or the stop cannot be lifted for another reason.
         """
         ...
 

@@ -144,15 +144,23 @@ class GuardedRobot(SimulatedRobot):
         """The same with every sample of the wrist sensor; see the protocol."""
         self._wrench_listeners.append(listener)
 
-    def release(self, exception: ActionException, *, recovery: bool) -> None:
-        """Lift the stop of `exception`; see the protocol. It waits for what stands in the way of any motion to pass."""
-        until = self.plant.time + _PASSING
+    def release(self, exception: ActionException, *, recovery: bool) -> ActionException | None:
+        """Lift the stop of `exception`; see the protocol.
+
+        It waits for what stands in the way of any motion to pass, and for a stop under way to come to its end.
+        """
+        begin, guard = self.plant.time, self.guard
         # Planning took no simulated time, so the guard may not have looked since the arm came to rest.
         self._tick()
-        while refusal := self.guard.release(exception.number, recovery, self.plant.time):
-            if not self.guard.concern or self.plant.time > until:
+        while refusal := guard.release(exception.number, recovery, self.plant.time):
+            stopping = guard.state is GuardState.STOPPING
+            if not stopping and guard.exception is not None and guard.exception.number > exception.number:
+                return guard.exception
+            patience = _LONGEST_STOP if stopping else _PASSING if guard.concern else 0.0
+            if self.plant.time - begin > patience:
                 raise RobotError(refusal)
             self._tick()
+        return None
 
     def follow(self, joints: Float64Array, period: float, stop: StopRequest) -> Execution:
         """Run a recovery motion; see the protocol."""

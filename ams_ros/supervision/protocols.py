@@ -32,7 +32,7 @@ class Recovery(Protocol):
 
     @property
     def further(self) -> int:
-        """Exceptions met on the way back, during the last `handle`."""
+        """Exceptions that came up during the last `handle`, besides the one it was called with."""
         ...
 
     def begin_task(self) -> None:
