@@ -8,6 +8,7 @@ from ams_ros.benchmark.evidence import moments
 from ams_ros.benchmark.report import Signals
 from ams_ros.benchmark.request import EvaluationRequest
 from ams_ros.benchmark.truth import SealedPlant
+from ams_ros.replay.signal import PROMISED, STILL
 from ams_ros.robot.stop_request import StopRequest
 from ams_ros.simulation.tasks import find_task
 from ams_ros.types import EventKind, Float64Array, Phase, TaskEvent, TaskStatus
@@ -23,9 +24,6 @@ _AWAY = 0.15
 
 _LASTING = 20.0
 """Steps an object must stay in place for its job to be done."""
-
-SIGNALS = ("the policy moves nothing any more", "nothing has moved any more")
-"""What a replay is told to be for when its signal was raised, rather than a job seen done or an attempt cut off."""
 
 
 class Scorer:
@@ -107,7 +105,8 @@ class Scorer:
         placed = self.placed()
         done = self._seen_done > 0 or placed > self._placed_before
         self._seen_done, self._placed_before = 0, placed
-        if event.message not in SIGNALS:
+        if event.message not in {PROMISED, STILL}:
+            # A job was seen done, or the attempt was cut off.
             return
         self._raised += 1
         away = float(np.abs(self._plant.joints().position[:-1] - self._plant.profile.start).max())

@@ -17,6 +17,9 @@ from ams_ros.types import ActionSlice, Float64Array, JointSample
 _LARGEST_ARM = 0.5
 _LARGEST_GRIPPER = 0.05
 
+PROMISED, STILL = "the policy moves nothing any more", "nothing has moved any more"
+"""How it is told that the signal was raised: before anything was executed, or afterwards."""
+
 
 @dataclass(frozen=True, slots=True)
 class SignalSettings:

@@ -6,7 +6,7 @@ from ams_ros.errors import AmsError, RobotError
 from ams_ros.replay.attempts import Attempt, AttemptOrder
 from ams_ros.replay.replay import Replay
 from ams_ros.replay.return_to_start import WayBack
-from ams_ros.replay.signal import ReplaySignal
+from ams_ros.replay.signal import PROMISED, STILL, ReplaySignal
 from ams_ros.robot.protocol import Robot
 from ams_ros.supervision.course import Course, TaskEnded
 from ams_ros.types import ActionSlice, EventKind, Outcome
@@ -111,12 +111,12 @@ class Attempts:
         before = self._robot.joints()
         if self._signal.predicts_nothing(action_slice, before, self._course.commanded):
             over = first or self._signal.confirmed
-            return False, "the policy moves nothing any more" if over else ""
+            return False, PROMISED if over else ""
         if not self._course.execute(action_slice):
             self._signal.begin_anew()
             return True, ""
         still = self._signal.observe(before, self._robot.joints())
-        return False, "nothing has moved any more" if still else ""
+        return False, STILL if still else ""
 
     @property
     def _done(self) -> int:
