@@ -58,13 +58,14 @@ class Pool:
 class AttemptSource(ArithmeticSource):
     """Attempt k goes as `plan[k]` says, later ones idle: IDLE, WANDERS, or a job after so many executed slices.
 
-    stops: numbers of inferences whose slice carries the policy's stop flag.
+    stops: numbers of inferences whose slice carries the policy's stop flag. fingers: where its slices want them, m.
     """
 
     pool: Pool = field(default_factory=Pool)
     plan: tuple = ()
     begun: int = -1
     stops: set = field(default_factory=set)
+    fingers: float = PROFILE.gripper.upper
     slices: int = 0
     guides: list = field(default_factory=list)
 
@@ -79,8 +80,8 @@ class AttemptSource(ArithmeticSource):
         self.guides.append((self.begun, request.index, guide))
         number = len(self.asked) - 1
         reuse = ReuseReport("connected", guided_by=guide and f"{guide}-c", guided_episode=guide)
-        opened = np.full(inference.slice.horizon, PROFILE.gripper.upper)
-        made = replace(inference.slice, gripper=opened, stop=number in self.stops)
+        fingers = np.full(inference.slice.horizon, self.fingers)
+        made = replace(inference.slice, gripper=fingers, stop=number in self.stops)
         return replace(inference, slice=made, reuse=reuse)
 
     @property

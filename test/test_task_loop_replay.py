@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from replay_world import CUBES, IDLE, WANDERS, ReplayWorld
+from replay_world import CUBES, IDLE, PROFILE, WANDERS, ReplayWorld
 from task_world import World, stopped
 
 from ams_ros.errors import InferenceError, RobotError
@@ -144,6 +144,26 @@ def test_an_attempt_that_goes_nowhere_is_cut_off_sooner_once_another_succeeded()
     first = ReplayWorld(WANDERS, settings=short)
     first.run()
     assert len(first.robot.executed) == 10
+
+
+@pytest.mark.parametrize(("held", "steps"), [(0.024, 60), (0.0, 40)])
+def test_an_attempt_is_not_cut_off_while_something_is_held_but_for_half_its_bound_more(held, steps):
+    short = ReplaySettings(attempt_first=40, tries=1, unguided=1)
+    world = ReplayWorld(WANDERS, settings=short, fingers=PROFILE.gripper.lower)
+    world.robot.held = held
+    world.run()
+    (replay,) = world.told(EventKind.REPLAY)
+    # Slices have 8 steps, so the bound is met at a slice's end.
+    assert replay.message == f"{-(-steps // 8) * 8} steps have brought nothing"
+
+
+def test_an_attempt_whose_hold_has_come_to_nothing_is_cut_off_at_once():
+    short = ReplaySettings(attempt_first=16, tries=1, unguided=1)
+    world = ReplayWorld(WANDERS, settings=short, fingers=PROFILE.gripper.lower)
+    world.robot.held = 0.024
+    world.source.events = {2: lambda: setattr(world.robot, "held", 0.0)}
+    world.run()
+    assert world.told(EventKind.REPLAY)[0].message == "24 steps have brought nothing"
 
 
 def test_a_stop_flag_is_held_back_until_a_second_slice_agrees_r2():

@@ -107,8 +107,23 @@ class ReturnToStart:
         gripper = self._profile.gripper
         if commanded is None:
             return finger > gripper.lower + _FINGER
-        opened = gripper.lower + _OPEN * (gripper.upper - gripper.lower)
-        return commanded >= opened or finger > commanded + _FINGER
+        return commanded >= self._opened or finger > commanded + _FINGER
+
+    @property
+    def _opened(self) -> float:
+        gripper = self._profile.gripper
+        return gripper.lower + _OPEN * (gripper.upper - gripper.lower)
+
+    def gripping(self, commanded: float | None) -> bool:
+        """Whether fingers that were told to close are kept from it by what is between them, or are closing still.
+
+        commanded: finger target, m; None when it is not known: then fingers that are neither open nor closed grip.
+        Raises RobotError without joint states.
+        """
+        finger = float(self._measured().position[len(self._profile.joints)])
+        if commanded is None:
+            return self._profile.gripper.lower + _FINGER < finger < self._opened
+        return commanded < self._opened and finger > commanded + _FINGER
 
     def _measured(self) -> JointSample:
         sample, dof = self._robot.joints(), len(self._profile.joints)

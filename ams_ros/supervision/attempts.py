@@ -17,6 +17,9 @@ _STEP = 0.05
 _SLOWER = 0.5
 """Share of the speed of a way back that was not enough, with which the next one is gone."""
 
+_GRIPPING = 1.5
+"""Times the steps after which an attempt is cut off, after which it is even while something is gripped."""
+
 
 class Attempts:
     """The attempts of one task."""
@@ -102,9 +105,16 @@ class Attempts:
             self._end_if_finished(attempt)
             if self._done:
                 return f"{self._done} done"
-            if not why and course.steps - self._began_at >= self._order.longest:
+            if not why and self._overdue():
                 why = f"{course.steps - self._began_at} steps have brought nothing"
         return why
+
+    def _overdue(self) -> bool:
+        """Whether the attempt is to be cut off: not in the middle of a grasp, nor soon while something is carried."""
+        taken, longest = self._course.steps - self._began_at, self._order.longest
+        if taken < longest:
+            return False
+        return taken >= _GRIPPING * longest or not self._replay.home.gripping(self._course.commanded)
 
     def _slice(self, action_slice: ActionSlice, *, first: bool) -> tuple[bool, str]:
         """Execute it unless it moves nothing; returns whether an exception broke it off, and why to replay, if so."""
