@@ -44,7 +44,7 @@ def test_an_attempt_may_take_a_share_more_than_those_that_succeeded_did_in_the_m
 def test_guidance_is_as_set_and_ends_with_the_warm_slices():
     known = ReplaySettings(start_time=0.3, variant=GuidanceVariant.RENOISED, denoising=4, warm=2)
     order = AttemptOrder(known, ("go",), guided=True)
-    order.next(), order.failed()
+    order.next(), order.failed(moved=True)
     attempt = order.next()
     first, second, third = (order.guidance(attempt, index, "ep") for index in range(3))
     assert (first.reference, first.rank) == (SUCCESS, 1)
@@ -62,7 +62,7 @@ def test_a_success_that_was_tried_is_passed_over_and_counts_as_no_try():
         rank = order.next().rank
         seen.append((rank, order.guided_by(guide)))
         assert not order.exhausted
-        order.failed()
+        order.failed(moved=True)
     assert seen == [(0, True), (1, False), (2, True)]
     assert order.exhausted
 
@@ -96,10 +96,28 @@ def test_between_two_successes_the_order_is_bounded_tries_each_context_once_and_
             order.succeeded(10)
             since = []
         else:
-            order.failed()
+            order.failed(moved=True)
     assert numbers == list(range(len(numbers)))
     for name in names:
         ranks = [rank for instruction, rank in since if instruction == name]
         guided = [rank for rank in ranks if rank is not None]
         assert guided == list(range(min(stored, tries))), "a stored success was left out, or tried twice"
         assert len(ranks) - len(guided) == min(unguided, tries - len(guided))
+
+
+def test_where_jobs_are_known_to_be_left_attempts_go_on_until_tries_of_them_in_a_row_moved_nothing():
+    order = AttemptOrder(ReplaySettings(tries=3, unguided=1), ("go", "part"), guided=True, persistent=True)
+    made = []
+    for number in range(23):
+        attempt = order.next()
+        if attempt.rank is not None:
+            order.guided_by("a" if attempt.rank == 0 else "")
+        made.append((attempt.instruction, attempt.rank))
+        assert not order.exhausted
+        order.failed(moved=number < 20 or number == 21)
+    assert made[:4] == made[4:8] == [("go", 0), ("go", 1), ("part", 0), ("part", 1)], "each gets its turn again"
+    for _ in range(2):
+        assert not order.exhausted
+        order.next()
+        order.failed(moved=False)
+    assert order.exhausted

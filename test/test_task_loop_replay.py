@@ -166,6 +166,22 @@ def test_an_attempt_whose_hold_has_come_to_nothing_is_cut_off_at_once():
     assert world.told(EventKind.REPLAY)[0].message == "24 steps have brought nothing"
 
 
+def test_a_task_with_jobs_left_goes_on_while_its_attempts_move_something():
+    short = ReplaySettings(attempt_first=8, tries=2, unguided=1)
+    fruitless = (WANDERS,) * 9
+    assert ReplayWorld(*fruitless, 1, settings=short).run(jobs=1).outcome is Outcome.FINISHED
+    assert ReplayWorld(*fruitless, 1, settings=short).run().outcome is Outcome.EXHAUSTED
+    spent = ReplayWorld(*(WANDERS,) * 99, settings=short).run(budget=100, jobs=1)
+    assert (spent.outcome, spent.steps) == (Outcome.BUDGET_SPENT, 100)
+
+
+@pytest.mark.parametrize("mode", REPLAYED)
+def test_a_task_with_jobs_left_ends_once_so_many_attempts_in_a_row_moved_nothing(mode):
+    world = ReplayWorld(IDLE, WANDERS, IDLE, IDLE, settings=ReplaySettings(attempt_first=8, tries=3))
+    assert world.run(jobs=1, mode=mode).outcome is Outcome.EXHAUSTED
+    assert world.source.begun == 4, "one that idles, one that moves, three that idle"
+
+
 def test_a_stop_flag_is_held_back_until_a_second_slice_agrees_r2():
     world = ReplayWorld(WANDERS, stops={2})
     world.run(budget=64)
@@ -295,7 +311,8 @@ def test_whatever_attempts_bring_the_task_ends_within_its_budget_and_every_attem
     assert [event.step for event in world.events] == sorted(event.step for event in world.events)
     assert world.progress[-1].phase is Phase.ENDED
     _check_book(world, mode)
-    _check_order(world, short, parts + 1 if mode is Mode.AMS else 1, guided=mode is Mode.AMS)
+    if wanted == 0:
+        _check_order(world, short, parts + 1 if mode is Mode.AMS else 1, guided=mode is Mode.AMS)
 
 
 _ENDS = {Outcome.FINISHED, Outcome.EXHAUSTED, Outcome.BUDGET_SPENT, Outcome.CANCELED}

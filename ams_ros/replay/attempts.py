@@ -30,12 +30,19 @@ class AttemptOrder:
     every instruction came to nothing since, all is exhausted.
 
     Since the last success at most `tries` attempts are made with each instruction, `unguided` of them from noise, and
-    no success guides two of them.
+    no success guides two of them. Where jobs are known to be left, that is gone through again and again, until `tries`
+    attempts in a row have moved nothing at all.
     """
 
-    def __init__(self, settings: ReplaySettings, instructions: tuple[str, ...], *, guided: bool) -> None:
-        """instructions: at least one, all different. guided: False for attempts from noise alone, `tries` of them."""
+    def __init__(
+        self, settings: ReplaySettings, instructions: tuple[str, ...], *, guided: bool, persistent: bool = False
+    ) -> None:
+        """instructions: at least one, all different. guided: False for attempts from noise alone, `tries` of them.
+
+        persistent: whether it is known that jobs are left.
+        """
         self._settings, self._instructions, self._guided = settings, instructions, guided
+        self._persistent = persistent
         self._number = -1
         self._at = 0
         self._known = False
@@ -43,7 +50,7 @@ class AttemptOrder:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._exhausted = 0
+        self._exhausted = self._idle = 0
         self._begin_instruction()
 
     def _begin_instruction(self) -> None:
@@ -59,7 +66,8 @@ class AttemptOrder:
     @property
     def exhausted(self) -> bool:
         """Whether there is no next attempt."""
-        return self._exhausted >= len(self._instructions)
+        through = self._exhausted >= len(self._instructions)
+        return through and (not self._persistent or self._idle >= self._settings.tries)
 
     def next(self) -> Attempt:
         """The next attempt; not to be called when exhausted, nor before it is told how the last one went."""
@@ -101,14 +109,15 @@ class AttemptOrder:
         self._succeeded.append(steps)
         self._begin_anew()
 
-    def failed(self) -> None:
-        """The attempt came to nothing."""
+    def failed(self, *, moved: bool) -> None:
+        """The attempt came to nothing. moved: whether it ran any step."""
         if self._stored:
             self._rank += 1
         else:
             self._from_noise += 1
         if self._known:
             return
+        self._idle = 0 if moved else self._idle + 1
         self._failed += 1
         most = self._settings.unguided if self._guided else self._settings.tries
         if self._failed >= self._settings.tries or self._from_noise >= most:

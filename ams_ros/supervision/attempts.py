@@ -30,7 +30,7 @@ class Attempts:
         guided = request.mode.pooled
         instructions = replay.instructions(request.instruction) if guided else (request.instruction,)
         self._course, self._robot, self._replay = course, robot, replay
-        self._order = AttemptOrder(replay.settings, instructions, guided=guided)
+        self._order = AttemptOrder(replay.settings, instructions, guided=guided, persistent=request.jobs > 0)
         self._signal = ReplaySignal(replay.signal, replay.deadband)
         self._book = replay.book if guided else None
         self._episode = ""
@@ -77,7 +77,7 @@ class Attempts:
             self._order.succeeded(steps)
         else:
             self._write_failure()
-            self._order.failed()
+            self._order.failed(moved=steps > 0)
         if self._done > done:
             self._end_if_finished(attempt)
 
