@@ -14,9 +14,10 @@ from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.tasks import find_task
 from ams_ros.simulation.workspace import Workspace
 from ams_ros.training import demonstrations
-from ams_ros.training.demo_mix import DemoMix, command_noise, draw_scene, random_pose
+from ams_ros.training.demo_mix import DemoMix, draw_scene, random_pose
 from ams_ros.training.demonstration import ARRAYS, demonstrate, instructions_of
 from ams_ros.training.demonstrations import DemoRequest, collect
+from ams_ros.training.disturbance import command_noise
 from ams_ros.training.lessons import Lesson, lessons_of
 
 PROFILE = load_profile("widowx_250s")
@@ -51,7 +52,7 @@ def test_labels_are_clean_while_the_executed_commands_are_noisy() -> None:
 
     def roll(noise: float) -> tuple[float, float]:
         """Largest roll that was measured, and that was wanted, until the cube is held."""
-        episode, _ = demonstrate(plant, (4, 2), CUBES, DemoMix(noise=noise, random_start=0.0))
+        episode, _ = demonstrate(plant, (4, 2), CUBES, DemoMix(noise=noise, random_start=0.0, askew=0.0))
         before = slice(0, int(np.flatnonzero(episode.held)[0]))
         return float(np.abs(episode.state[before, 3]).max()), float(np.abs(episode.action[before, 3]).max())
 
@@ -126,6 +127,17 @@ def test_random_starts_and_closed_grippers_appear_as_often_as_the_mix_says() -> 
     # No random start begins below the height of a heap.
     lowest = min(forward(PROFILE, layout.arm)[1][2] for layout, _ in drawn if layout.arm is not None)
     assert lowest > 0.05
+
+
+def test_a_cube_grasped_askew_is_carried_like_any_other() -> None:
+    plant, widest = Plant(PROFILE), []
+    for index in range(4):
+        episode, _ = demonstrate(plant, (9, index), CUBES, DemoMix(askew=1.0, finished=0.0))
+        assert np.linalg.norm(episode.target[-1, :2] - BOWL_CENTRE) < 0.085
+        widest.append(np.median(episode.state[episode.held, -1]))
+    # Straight, the fingers close to 0.0178 m.
+    assert max(widest) > 0.0185
+    plant.close()
 
 
 def test_a_full_table_begins_with_nothing_done_whatever_the_mix_wants() -> None:

@@ -67,6 +67,7 @@ def folder(tmp_path_factory):
         "target": np.stack([goal, goal, goal], axis=1).astype(np.float32),
         "present": ~idle,
         "held": np.zeros(frames, bool),
+        "done": np.repeat(np.arange(EPISODES) % 2, LENGTH).astype(np.uint8),
         "instruction": np.zeros(frames, np.uint8),
     }
     for name, array in arrays.items():
@@ -98,6 +99,12 @@ def test_held_out_episodes_share_no_frame_with_the_training(demonstrations):
 
 def test_a_joint_that_never_moves_is_not_blown_up(demonstrations):
     assert demonstrations.normalisation.action_std[6] == pytest.approx(0.002)
+
+
+def test_openings_are_the_first_frames_of_episodes_in_which_nothing_was_done(demonstrations):
+    np.testing.assert_array_equal(
+        np.flatnonzero(demonstrations.opening), [k * LENGTH + frame for k in (0, 2, 4) for frame in range(4)]
+    )
 
 
 def test_the_few_finger_targets_that_were_commanded_are_known(demonstrations):

@@ -38,7 +38,7 @@ def train(
     iterations: Annotated[
         int | None, typer.Option(help="Optimiser steps; half as many in each round of corrections.")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(help="Rounds of corrections [default: 2].")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds of corrections [default: 3].")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this time and ship what is there.")] = None,
     seed: Annotated[int, typer.Option(help="Of demonstrations, first weights and noise.")] = 0,
     threads: Annotated[int | None, typer.Option(help="Of torch; more than one pays only on an idle machine.")] = None,

@@ -16,8 +16,9 @@ from ams_ros.types import Float64Array
 _SPOT_RADIUS, _ROOM_ENOUGH = 0.038, 0.050
 """How far from the bowl's middle a cube may be let go, and how far from another cube is room enough, m."""
 
-_CLOSED_ON = CUBE_SIDE / 2 + 0.0015
-"""Fingers nearer to the middle than this, m, have closed on a cube that is between them."""
+_CLOSED_ON, _STALLED = CUBE_SIDE / 2**0.5 + 0.001, 0.02
+"""Fingers nearer to the middle than this, m, and slower than this, m/s, have closed on the cube between them, be it
+across its corners: a cube turned in the fingers is carried like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class CubeExpertSettings:
     grasp: float = 0.020
     carry: float = 0.112
     aligned: float = 0.010
-    aligned_yaw: float = 0.12
+    aligned_yaw: float = 0.2
     over_bowl: float = 0.020
 
 
@@ -60,7 +61,7 @@ class CubeExpert:
         centres, quaternions = self._plant.cube_poses()
         distances = np.linalg.norm(centres[:, :2] - self._bowl, axis=1)
         between = self._between_fingers(centres, rotation, tip)
-        closed_on = between & (finger < _CLOSED_ON)
+        closed_on = between & self._closed(finger)
         held = bool(closed_on.any())
         if self._handled is not None and distances[self._handled] < BOWL_INNER_RADIUS and not held:
             self.delivered = True
@@ -88,7 +89,7 @@ class CubeExpert:
         tip: (3,) m, rotation (3, 3), of the tip link in base_link. finger: m.
         """
         centres, _ = self._plant.cube_poses()
-        if (self._between_fingers(centres, rotation, tip) & (finger < _CLOSED_ON)).any():
+        if (self._between_fingers(centres, rotation, tip) & self._closed(finger)).any():
             return 0.0
         outside = centres[np.linalg.norm(centres[:, :2] - self._bowl, axis=1) >= BOWL_INNER_RADIUS]
         return float(np.linalg.norm(outside[:, :2] - tip[:2], axis=1).min(initial=np.inf))
@@ -111,6 +112,11 @@ class CubeExpert:
             return int(np.flatnonzero(closed_on)[0])
         outside = np.flatnonzero(distances >= BOWL_INNER_RADIUS)
         return int(outside[np.argmin(np.linalg.norm(centres[outside, :2] - tip[:2], axis=1))])
+
+    def _closed(self, finger: float) -> bool:
+        """Whether the fingers, at `finger` (m), are where a cube would stop them, and stand still."""
+        velocity = self._plant.joints().velocity
+        return finger < _CLOSED_ON and velocity is not None and abs(float(velocity[-1])) < _STALLED
 
     def _between_fingers(
         self, centres: Float64Array, rotation: Float64Array, tip: Float64Array

@@ -18,6 +18,8 @@ from ams_ros.types import Float32Array, Float64Array, PixelArray
 IntArray = NDArray[np.int64]
 CAMERAS = ("front", "wrist")
 FEW_LEVELS = 4
+OPENING_FRAMES = 4
+"""The first so many frames of an episode are its opening."""
 PIXEL_FRAMES = 400
 SMALLEST_JOINT, SMALLEST_FINGER = 0.02, 0.002
 """Least deviation (rad, m) reckoned with: a joint that hardly moves in the demonstrations must not have its sensor
@@ -85,10 +87,14 @@ class Demonstrations:
         self.present = _joined(folders, "present").astype(bool)
         self.held = _joined(folders, "held").astype(bool)
         self.instruction = _joined(folders, "instruction").astype(np.int64)
+        self.done = _joined(folders, "done").astype(np.int64)
         self._check()
         # Last frame of every frame's episode, so that slices at an episode's end repeat its last command.
         last = np.flatnonzero(np.append(self.episode[1:] != self.episode[:-1], True))
         self._last = last[np.searchsorted(last, np.arange(self.frames))]
+        first = np.append(0, last[:-1] + 1)
+        since = np.arange(self.frames) - first[np.searchsorted(last, np.arange(self.frames))]
+        self.opening = (since < OPENING_FRAMES) & (self.done == 0)
         self.normalisation = self._measure()
         self.pixels = self._measure_pixels()
 
@@ -168,6 +174,7 @@ class Demonstrations:
             "present": (frames,),
             "held": (frames,),
             "instruction": (frames,),
+            "done": (frames,),
         }
         for name, shape in expected.items():
             found = self.cameras[name].shape if name in self.cameras else getattr(self, name).shape

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ams_ros.errors import ConfigurationError
-from ams_ros.robot.kinematics import forward
 from ams_ros.robot.profile import RobotProfile
 from ams_ros.simulation.layout import SceneLayout
 from ams_ros.simulation.reach import reach_of
@@ -36,6 +35,10 @@ class DemoMix:
     noise: standard deviation of the Ornstein-Uhlenbeck noise on executed joint commands, rad, for an arm whose tip is
     0.3 m or less from its base at the start; proportionally less for longer ones, whose tips would err farther.
     noise_memory: correlation of that noise from one step to the next.
+    askew: share in which the executed last joint is off by 0.2 to 0.5 rad whenever the hand is low and empty, less and
+    less, so that objects are grasped askew and carried so.
+    led_steps: with a learner, so many steps are led by the expert before the learner works, and are not recorded: as
+    when an attempt is guided by an earlier success.
     idle_steps: steps at rest at the end. step_limit: longer episodes are rejected.
     """
 
@@ -46,6 +49,8 @@ class DemoMix:
     closed_start: float = 0.15
     noise: float = 0.014
     noise_memory: float = 0.75
+    askew: float = 0.3
+    led_steps: int = 0
     idle_steps: int = 20
     step_limit: int = 240
 
@@ -55,27 +60,21 @@ class DemoMix:
             weights = getattr(self, key)
             if not weights or min(weights) < 0.0 or not 0.0 < sum(weights) < np.inf:
                 raise ConfigurationError(f"mix.{key}", weights, "weights of 0 or more, not all 0")
-        for key in ("finished", "random_start", "closed_start", "noise_memory"):
+        for key in ("finished", "random_start", "closed_start", "noise_memory", "askew"):
             if not 0.0 <= getattr(self, key) <= 1.0:
                 raise ConfigurationError(f"mix.{key}", getattr(self, key), "0..1")
 
 
-_LEVER = 0.3
-
-
-def command_noise(mix: DemoMix, profile: RobotProfile) -> float:
-    """Standard deviation of the noise for this arm, rad."""
-    _, tip = forward(profile, profile.start)
-    return mix.noise * min(1.0, _LEVER / float(np.linalg.norm(tip[:2])))
-
+_BEGUN = (0.0, *DemoMix().done_weights[1:])
 
 CORRECTIONS = (
     DemoMix(done_weights=(1.0,), finished=0.0, random_start=0.0, closed_start=0.0),
-    DemoMix(done_weights=(0.0, *DemoMix().done_weights[1:]), finished=0.0, random_start=1.0, closed_start=0.0),
+    DemoMix(done_weights=_BEGUN, finished=0.0, random_start=0.0, closed_start=0.0, led_steps=16),
 )
-"""What the rounds of corrections begin with, in turn: nothing done and the arm in its start pose, or objects dealt with
-and the arm anywhere. Never both objects dealt with and the start pose: idling there would count as going wrong, and the
-ambiguity that the demonstrations are to leave would be trained away."""
+"""What the rounds of corrections begin with; the last one for all further rounds. First nothing dealt with and the arm
+in its start pose. Then what action replay meets: objects dealt with, and the expert leads away from the start pose,
+because idling there would count as going wrong and the ambiguity that the demonstrations are to leave would be trained
+away."""
 
 
 def draw_scene(

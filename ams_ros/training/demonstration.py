@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ams_ros.errors import AmsError
 from ams_ros.policy.images import square
 from ams_ros.simulation.expert import Advice, Expert, make_expert
-from ams_ros.simulation.layout import SceneLayout
 from ams_ros.simulation.plant import Plant
 from ams_ros.simulation.tasks import SceneDomain, find_task
-from ams_ros.training.demo_mix import DemoMix, command_noise, draw_index, draw_scene
+from ams_ros.training.demo_mix import DemoMix, draw_index, draw_scene
+from ams_ros.training.disturbance import Disturbance
 from ams_ros.training.lessons import Lesson
 from ams_ros.types import Float64Array
 
@@ -42,6 +42,7 @@ class Episode:
     action: (F, n + 1) float32, the expert's clean command for the step. idle: (F,) bool, in the rest at the end.
     target: (F, 3) float32 m, the handled object in base_link. present: (F,) bool, something is left to do.
     held: (F,) bool, the object is between the closed fingers, or being pulled.
+    done: (F,) uint8, how many objects were dealt with when it began.
     instruction: (F,) uint8, which of the instructions in meta.json was said.
     """
 
@@ -53,6 +54,7 @@ class Episode:
     target: NDArray[np.float32]
     present: NDArray[np.bool_]
     held: NDArray[np.bool_]
+    done: NDArray[np.uint8]
     instruction: NDArray[np.uint8]
 
 
@@ -96,35 +98,35 @@ def demonstrate(
 def _attempt(
     plant: Plant, rng: np.random.Generator, lesson: Lesson, mix: DemoMix, learner: Learner | None
 ) -> list[NDArray[Any]]:
-    """Every array of Episode but the last."""
-    task = find_task(lesson.task)
-    layout, expert = _set_up(plant, rng, lesson, mix)
+    """The arrays of Episode but the last."""
+    task, expert = find_task(lesson.task), _set_up(plant, rng, lesson, mix)
+    disturbance = Disturbance(mix, plant.profile, rng)
     done = task.placed(plant)
     if learner is not None:
-        if not learner.goes_wrong(plant, layout, lesson, rng):
+        for _ in range(mix.led_steps):
+            advice = _advise(expert)
+            _execute(plant, advice.action + disturbance.step(plant, advice))
+        if not learner.goes_wrong(plant, lesson, rng, led=mix.led_steps > 0):
             raise _RejectedError("the learner needs no correction here")
         expert = make_expert(lesson.task, plant, lesson.kind or None)
     frames: list[tuple[object, ...]] = []
-    noise, idle, wanted = np.zeros(len(plant.profile.joints)), 0, done
-    fresh = command_noise(mix, plant.profile) * np.sqrt(1.0 - mix.noise_memory**2)
+    idle, wanted = 0, done
     while idle < mix.idle_steps:
         if len(frames) == mix.step_limit:
             raise _RejectedError("too long")
         advice = _advise(expert)
         if not frames:
             wanted += advice.present
-        frames.append(_frame(plant, advice))
+        frames.append(_frame(plant, advice, done))
         idle = idle + 1 if advice.idle else 0
-        noise = mix.noise_memory * noise + fresh * rng.standard_normal(len(noise))
-        # At rest the real arm is commanded exactly its start pose, so the idle end is shown without noise.
-        _execute(plant, advice.action, np.zeros_like(noise) if advice.idle else noise)
+        _execute(plant, advice.action + disturbance.step(plant, advice))
     if task.placed(plant) != wanted:
         raise _RejectedError("not exactly one object was dealt with")
     return [np.stack([np.asarray(value) for value in column]) for column in zip(*frames, strict=True)]
 
 
-def _set_up(plant: Plant, rng: np.random.Generator, lesson: Lesson, mix: DemoMix) -> tuple[SceneLayout, Expert]:
-    """The plant in a scene of the lesson in which something or, now and then, nothing is left for the expert to do."""
+def _set_up(plant: Plant, rng: np.random.Generator, lesson: Lesson, mix: DemoMix) -> Expert:
+    """A scene of the lesson in which something or, now and then, nothing is left to do, and an expert fresh in it."""
     finished = bool(rng.uniform() < mix.finished)
     for _ in range(_DRAWS):
         layout, done = draw_scene(lesson, plant.profile, plant.workspace, rng, mix, finished=finished)
@@ -133,7 +135,7 @@ def _set_up(plant: Plant, rng: np.random.Generator, lesson: Lesson, mix: DemoMix
             continue
         expert = make_expert(lesson.task, plant, lesson.kind or None)
         if _advise(expert).present != finished:
-            return layout, make_expert(lesson.task, plant, lesson.kind or None)
+            return make_expert(lesson.task, plant, lesson.kind or None)
     raise AmsError(f"{lesson}: none of {_DRAWS} scenes has {'nothing' if finished else 'something'} left to do")
 
 
@@ -144,8 +146,8 @@ def _advise(expert: Expert) -> Advice:
         raise _RejectedError(str(error)) from error
 
 
-def _frame(plant: Plant, advice: Advice) -> tuple[object, ...]:
-    """One row of every array of Episode but the last, in its order."""
+def _frame(plant: Plant, advice: Advice, done: int) -> tuple[object, ...]:
+    """One row of every array of Episode but the last, in its order. done: when it began."""
     views = [square(plant.render(camera, RENDERED, RENDERED).pixels, STORED) for camera in ("front", "wrist")]
     return (
         *views,
@@ -155,12 +157,13 @@ def _frame(plant: Plant, advice: Advice) -> tuple[object, ...]:
         advice.target.astype(np.float32),
         advice.present,
         advice.held,
+        np.uint8(done),
     )
 
 
-def _execute(plant: Plant, action: Float64Array, noise: Float64Array) -> None:
+def _execute(plant: Plant, action: Float64Array) -> None:
     """Run one step as at run time: from the measured pose in a straight line at the controller's rate."""
-    begin, goal = plant.joints().position[:-1], action[:-1] + noise
+    begin, goal = plant.joints().position[:-1], action[:-1]
     plant.command_gripper(float(action[-1]))
     updates = round(PERIOD / CONTROL_PERIOD)
     for update in range(1, updates + 1):

@@ -45,6 +45,8 @@ class Recipe:
     batch, noise_draws: frames per step, and (noise, time) pairs drawn for each of them from one shared prefix.
     auxiliary_weight: weight of predicting target position, presence and grasp from the last prefix token.
     idle_weight: how many times more often a frame of an idle end is drawn than another.
+    opening_weight: likewise, one of the first frames of an episode in which nothing had been dealt with. There are far
+    fewer of them than of ends, which look much the same from the start pose; without them a policy idles at once.
     brightness: pictures are brightened or darkened by up to this fraction.
     held_out: every so manyth episode is kept out of training and measures the flow loss.
     """
@@ -55,7 +57,7 @@ class Recipe:
     period: float = 0.05
     denoising_steps: int = 10
     iterations: int = 6000
-    correction_rounds: int = 2
+    correction_rounds: int = 3
     correction_iterations: int = 3000
     correction_rate: float = 0.5
     batch: int = 64
@@ -67,6 +69,7 @@ class Recipe:
     average_decay: float = 0.999
     auxiliary_weight: float = 0.3
     idle_weight: int = 3
+    opening_weight: int = 6
     brightness: float = 0.05
     held_out: int = 30
     bfloat16: bool = True

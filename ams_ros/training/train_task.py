@@ -151,7 +151,7 @@ def train_task(
                 first,
                 episodes=limits.corrections,
                 seed=plan.seed + 1000 * number,
-                mix=CORRECTIONS[(number - 1) % len(CORRECTIONS)],
+                mix=CORRECTIONS[min(number, len(CORRECTIONS)) - 1],
                 learner=learner,
             )
             _collect(f"corrections, round {number}", folders.corrections(number), request, limits.workers, console)

@@ -53,8 +53,9 @@ class Trainer:
             self._learner.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         training, self._held_out = demonstrations.split(recipe.held_out)
-        idle = training[demonstrations.idle[training]]
-        self._pool = np.concatenate([training, np.repeat(idle, recipe.idle_weight - 1)])
+        idle, opening = training[demonstrations.idle[training]], training[demonstrations.opening[training]]
+        more = np.repeat(idle, recipe.idle_weight - 1), np.repeat(opening, recipe.opening_weight - 1)
+        self._pool = np.concatenate([training, *more])
         if len(self._pool) == 0:
             raise ConfigurationError("demonstrations", str(demonstrations.folder), "at least two episodes")
         self.iteration = 0
