@@ -144,12 +144,25 @@ def test_closed_fingers_that_are_pushed_apart_have_not_grasped_what_pushes_them(
     assert arm.go(OVER_BOWL).let_go().done() == 0
 
 
-def test_an_arm_that_moves_on_while_its_fingers_open_let_go_where_they_began_to():
-    arm = Arm().grasp().go(pose(0.27, 0.12))
+def moving_release(begin, speed):
+    """Let go at y = `begin` over the bowl, by fingers that open while the arm moves on along y at that speed, m/s."""
+    arm = Arm().grasp().go(pose(0.27, begin))
     arm.progress.executing(ActionSlice(np.tile(arm.arm, (8, 1)), np.full(8, OPEN), 0.05, 8, "c"))
-    for share in np.linspace(0.0, 1.0, 10):
-        arm.tell(arm=pose(0.27, 0.12 - 0.10 * share), finger=CUBE + 0.0012 * (share * 9))
-    assert arm.done() == 1
+    for sample in range(10):
+        arm.tell(arm=pose(0.27, begin + speed * sample * PERIOD), finger=CUBE + 0.0012 * sample)
+    return arm.done()
+
+
+def test_an_arm_that_moves_on_while_its_fingers_open_let_go_where_they_began_to():
+    assert moving_release(begin=0.145, speed=-0.3) == 1
+    assert moving_release(begin=0.08, speed=0.3) == 0, "it was still outside"
+
+
+def test_what_is_thrown_out_of_the_place_by_an_arm_that_turns_back_too_early_is_no_job():
+    """Seen in the simulator: let go of 7 cm from the bowl's middle at 0.35 m/s outwards, it fell on the rim."""
+    assert moving_release(begin=0.11, speed=-0.35) == 0
+    assert moving_release(begin=0.11, speed=0.0) == 1
+    assert moving_release(begin=0.11, speed=0.35) == 1
 
 
 def test_what_is_held_stays_held_on_the_way_back_and_in_recoveries():
