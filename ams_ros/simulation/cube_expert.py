@@ -32,8 +32,8 @@ class CubeExpertSettings:
     hover: float = 0.085
     grasp: float = 0.020
     carry: float = 0.112
-    aligned: float = 0.010
-    aligned_yaw: float = 0.2
+    aligned: float = 0.016
+    aligned_yaw: float = 0.4
     over_bowl: float = 0.020
 
 

@@ -58,7 +58,7 @@ class Recipe:
     denoising_steps: int = 10
     iterations: int = 6000
     correction_rounds: int = 3
-    correction_iterations: int = 3000
+    correction_iterations: int = 2500
     correction_rate: float = 0.5
     batch: int = 64
     noise_draws: int = 3
