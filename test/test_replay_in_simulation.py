@@ -37,7 +37,7 @@ PROFILE = load_profile("widowx_250s")
 DRIVER = load_driver("simulated_widowx")
 SURROUNDINGS = load_surroundings("table_and_bowl")
 TASK = find_task("cubes")
-SEED = 850_002
+SEED = 850_004
 BUDGET = 900
 
 
