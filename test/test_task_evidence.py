@@ -264,8 +264,11 @@ def test_the_judge_s_count_finishes_a_task_whose_jobs_were_counted_beforehand_an
     assert len(progress.jobs()) == 10_000
 
 
-def drive(task, seed, objects, wrench=True):
-    """The expert deals with every object; returns the progress and the number truly done."""
+def drive(task, seed, objects, wrench=True, returning=0):
+    """The expert deals with every object; returns the progress and the number truly done.
+
+    returning: the first so many objects are moved by what is told as the way back rather than as the policy.
+    """
     plant, scene = Plant(PROFILE), find_task(task)
     progress = RobotProgress(PROFILE, DRIVER, TABLE)
     plant.reset(scene.sample(seed, objects))
@@ -279,12 +282,15 @@ def drive(task, seed, objects, wrench=True):
                 progress.wrench(plant.wrench())
 
     pass_by(30)
-    for _ in range(objects):
+    for dealt_with in range(objects):
         expert, idle = make_expert(task, plant), False
+        if dealt_with < returning:
+            progress.returning()
         while not idle:
             advice = expert.advise()
             action, idle = advice.action, advice.idle
-            progress.executing(ActionSlice(action[None, :-1], action[-1:], 0.05, 1, "c"))
+            if dealt_with >= returning:
+                progress.executing(ActionSlice(action[None, :-1], action[-1:], 0.05, 1, "c"))
             plant.command_arm(action[:-1])
             plant.command_gripper(float(action[-1]))
             pass_by()
@@ -298,6 +304,12 @@ def test_in_the_simulator_every_job_is_seen_by_what_a_real_robot_measures(task, 
     assert done == objects
     assert len(progress.jobs()) == objects
     assert progress.degraded == ""
+
+
+def test_what_the_hand_drags_along_on_its_way_back_is_no_pull_and_the_policy_s_next_one_is():
+    progress, done = drive("cups", 4, 2, returning=1)
+    assert done == 2
+    assert len(progress.jobs()) == 1
 
 
 def test_pulls_are_not_seen_while_the_sensor_is_silent_and_that_is_said():

@@ -35,7 +35,8 @@ class PullWatch:
     A pull begins where the tip first meets the evidence's force against its motion. It is done when the tip has come
     the evidence's distance from there, and the force on the whole way was the evidence's on average: the gripper's own
     inertia resists as much, but not as far. Until the force has gone it stays the same pull. Force comes from the
-    wrist sensor, its offset taken while the arm rests and the gripper's weight taken out.
+    wrist sensor, its offset taken while the arm rests and the gripper's weight taken out. While what moves is not the
+    policy nothing counts: on its way back the hand may drag along what it has just pulled.
     """
 
     def __init__(self, evidence: PullEvidence, robot: WatchedRobot) -> None:
@@ -50,7 +51,17 @@ class PullWatch:
         """Nothing is being pulled; the sensor's offset is taken anew."""
         self._compensation.forget()
         self._state.stamp, self._state.joint_samples = -math.inf, 0
+        self._suspended = False
         self.give_up()
+
+    def suspend(self) -> None:
+        """What moves from now on is not the policy: nothing is a pull until `resume`."""
+        self._suspended = True
+        self.give_up()
+
+    def resume(self) -> None:
+        """The policy moves the arm again."""
+        self._suspended = False
 
     def give_up(self) -> None:
         """What was being pulled is not any more."""
@@ -83,7 +94,7 @@ class PullWatch:
             return None
         state.frame, state.stamp = sample.frame, sample.stamp
         state.force[:], state.torque[:] = sample.force, sample.torque
-        if not self._compensation.update(state):
+        if not self._compensation.update(state) or self._suspended:
             return None
         force = math.hypot(*self._compensation.external[:3])
         self._quieten(sample.stamp, force)

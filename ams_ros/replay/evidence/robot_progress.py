@@ -161,13 +161,15 @@ class RobotProgress:
         """These steps are about to be executed."""
         with self._lock:
             self._fingers.announce(action_slice)
+            for _, pull in self._pulls:
+                pull.resume()
 
     def returning(self) -> None:
         """What moves now is not the policy: what is held stays held, and a pull is over."""
         with self._lock:
             self._fingers.halt()
             for _, pull in self._pulls:
-                pull.give_up()
+                pull.suspend()
 
     def jobs(self) -> tuple[Job, ...]:
         """Those seen done since the task began, in order."""
