@@ -38,7 +38,11 @@ REPLAY_SETTINGS = (
     ),
     Setting("replay.attempt_least", _ATTEMPTS.attempt_least, "later attempts may be at least as long", 1, 1_000_000),
     Setting(
-        "replay.attempt_factor", _ATTEMPTS.attempt_factor, "and so many times the median of those that succeeded", 1.0, 100.0
+        "replay.attempt_factor",
+        _ATTEMPTS.attempt_factor,
+        "and so many times the median of those that succeeded",
+        1.0,
+        100.0,
     ),
     Setting(
         "replay.return.scale", _RETURN.scale, "of the profile's speed and acceleration, on the way back", 0.01, 1.0
