@@ -59,6 +59,7 @@ class AttemptSource(ArithmeticSource):
     """Attempt k goes as `plan[k]` says, later ones idle: IDLE, WANDERS, or a job after so many executed slices.
 
     stops: numbers of inferences whose slice carries the policy's stop flag. fingers: where its slices want them, m.
+    homing: whether it goes back to the start pose once its job is done, in strides of twice the way there.
     """
 
     pool: Pool = field(default_factory=Pool)
@@ -67,6 +68,7 @@ class AttemptSource(ArithmeticSource):
     stops: set = field(default_factory=set)
     fingers: float = PROFILE.gripper.upper
     slices: int = 0
+    homing: bool = False
     guides: list = field(default_factory=list)
 
     def infer(self, request):
@@ -75,6 +77,8 @@ class AttemptSource(ArithmeticSource):
             self.slices = 0
         self.pool.instruction_of[request.episode] = request.instruction
         self.stride = 0.0 if self.course == IDLE or self._over else STRIDE
+        if self._over and self.homing and self.position > 0.0:
+            self.stride = -2 * STRIDE
         inference = super().infer(request)
         guide = self.pool.guide(request)
         self.guides.append((self.begun, request.index, guide))

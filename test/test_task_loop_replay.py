@@ -69,10 +69,28 @@ def test_each_attempt_is_an_episode_of_its_own_with_slices_from_0_on():
     assert [(asked.episode, asked.index) for asked in world.source.asked] == [
         ("ep.0", 0),
         ("ep.0", 1),
+        ("ep.0", 2),
         ("ep.1", 0),
         ("ep.1", 1),
     ]
-    assert len({asked.seed for asked in world.source.asked}) == 4
+    assert len({asked.seed for asked in world.source.asked}) == 5
+
+
+def test_a_policy_that_goes_home_after_its_job_is_let_until_it_is_there():
+    world = ReplayWorld(3, 3, homing=True)
+    result = world.run(jobs=2)
+    there, home = 24, 11
+    assert result.job_steps == (there, there + home + there)
+    assert [executed.horizon for executed in world.robot.executed[3:5]] == [8, 3]
+    assert world.robot.followed == []
+    assert world.told(EventKind.RETURNED)[0].message == "at the start pose after 11 steps"
+
+
+def test_one_that_does_not_go_home_is_brought_there_at_once():
+    world = ReplayWorld(3, 3)
+    world.run(jobs=2)
+    assert len(world.robot.followed) == 1
+    assert [asked.index for asked in world.source.asked] == [0, 1, 2, 3, 0, 1, 2]
 
 
 def test_the_first_slices_of_an_attempt_are_guided_by_one_and_the_same_success_r3():
@@ -272,6 +290,7 @@ def test_the_timeline_tells_slices_jobs_replays_returns_and_the_end_in_order():
         (EventKind.SLICE, 0, 8),
         (EventKind.JOB, 0, 16),
         (EventKind.REPLAY, 0, 16),
+        (EventKind.SLICE, 0, 16),
         (EventKind.RETURNED, 0, 18),
         (EventKind.SLICE, 1, 18),
         (EventKind.JOB, 1, 26),

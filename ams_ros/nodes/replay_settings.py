@@ -33,6 +33,7 @@ REPLAY_SETTINGS = (
     Setting("replay.warm", _ATTEMPTS.warm, "slices at the beginning of an attempt that are guided", 1, 1000),
     Setting("replay.tries", _ATTEMPTS.tries, "attempts in a row that may come to nothing with an instruction", 1, 1000),
     Setting("replay.unguided", _ATTEMPTS.unguided, "how many of them may be from noise", 1, 1000),
+    Setting("replay.homeward", _ATTEMPTS.homeward, "slices in which the policy may go home after a job", 0, 100),
     Setting(
         "replay.attempt_first", _ATTEMPTS.attempt_first, "longest attempt before one succeeded, steps", 1, 1_000_000
     ),
@@ -55,7 +56,17 @@ REPLAY_SETTINGS = (
 
 def replay_settings(node: AmsNode) -> ReplaySettings:
     """How attempts follow each other; raises ConfigurationError for parameters that do not go together."""
-    names = ("start_time", "denoising", "warm", "tries", "unguided", "attempt_first", "attempt_least", "attempt_factor")
+    names = (
+        "start_time",
+        "denoising",
+        "warm",
+        "tries",
+        "unguided",
+        "homeward",
+        "attempt_first",
+        "attempt_least",
+        "attempt_factor",
+    )
     variant = node.setting("replay.variant")
     if variant not in {each.value for each in GuidanceVariant}:
         raise ConfigurationError("replay.variant", variant, _VARIANTS)

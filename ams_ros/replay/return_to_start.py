@@ -24,8 +24,11 @@ _OPEN = 0.9
 _MOVING = 0.1
 """rad/s; an arm faster than this is first brought to rest, as a way is planned from rest where the arm is measured."""
 
-_HOLD = 4
-"""Steps in which it comes to rest."""
+_HOLD, _HOLD_AT_START = 4, 2
+"""Steps in which it comes to rest, before a way is planned and where it is at the start pose already."""
+
+_HOMEWARD = 0.5
+"""Share of its way to the start pose that a slice leaves at most, to count as going there."""
 
 _ROUNDING = 1e-9
 
@@ -77,17 +80,32 @@ class ReturnToStart:
         stays, hold, motion = self._may_stay(finger, commanded), None, None
         target = self._profile.gripper.upper if not stays else commanded
         moving = sample.velocity is not None and bool((np.abs(sample.velocity[:dof]) > _MOVING).any())
+        away = np.abs(arm - self._profile.start).max()
         if moving and target is not None:
-            return WayBack(None, _holding(arm, target, period, _HOLD), period)
+            steps = _HOLD if away > self.settings.near else _HOLD_AT_START
+            return WayBack(None, _holding(arm, target, period, steps), period)
         if not stays and target is not None:
             hold = _holding(arm, target, period, 1)
-        if np.abs(arm - self._profile.start).max() > self.settings.near:
+        if away > self.settings.near:
             scale = self.settings.scale * slower
             try:
                 motion = self._planner.plan(arm, self._profile.start, scale, self.settings.plan_timeout)
             except PlanningError as error:
                 raise PlanningError(f"no way back to the start pose: {error}. The robot holds still") from error
         return None if motion is None and hold is None else WayBack(motion, hold, period)
+
+    def homeward(self, action_slice: ActionSlice) -> int:
+        """Steps of the slice until it has the arm nearest to the start pose; 0 when that is not much nearer.
+
+        Raises RobotError without joint states.
+        """
+        start, dof = self._profile.start, len(self._profile.joints)
+        away = float(np.abs(self._measured().position[:dof] - start).max())
+        left = np.abs(action_slice.joints[: action_slice.execute] - start).max(axis=1)
+        if away <= self.settings.near or left.min() > _HOMEWARD * away:
+            return 0
+        there = np.flatnonzero(left <= self.settings.near / 2)
+        return int(there[0] if len(there) else left.argmin()) + 1
 
     def go(self, way: WayBack, stop: StopRequest) -> Execution:
         """Hold, then follow the motion. `steps` of the result are those of the way's period."""

@@ -41,6 +41,7 @@ class ReplaySettings:
     at the beginning of an attempt that are guided; guiding all of them hurts.
     tries: attempts in a row that may come to nothing before an instruction counts as exhausted, each guided by another
     success, the nearest first. unguided: how many of them may be from noise where there are fewer successes.
+    homeward: slices in which the policy may go home by itself after a job, as long as it does.
     attempt_first: steps of an attempt before any succeeded in this task; later attempt_factor times the median of those
     that did, at least attempt_least. The median, as one that wandered about before it succeeded says little.
     """
@@ -51,6 +52,7 @@ class ReplaySettings:
     warm: int = 2
     tries: int = 5
     unguided: int = 2
+    homeward: int = 2
     attempt_first: int = 250
     attempt_least: int = 150
     attempt_factor: float = 1.75
@@ -63,6 +65,8 @@ class ReplaySettings:
             raise ConfigurationError("replay.denoising", self.denoising, "0..1000")
         for key, most in (("warm", 1000), ("tries", 1000), ("attempt_first", 10**6), ("attempt_least", 10**6)):
             _check_count(key, getattr(self, key), most)
+        if not 0 <= self.homeward <= 100:
+            raise ConfigurationError("replay.homeward", self.homeward, "a whole number of 0 to 100")
         if not 1 <= self.unguided <= self.tries:
             raise ConfigurationError("replay.unguided", self.unguided, f"1 to {self.tries}, the number of tries")
         if not (1.0 <= self.attempt_factor <= 100.0 and math.isfinite(self.attempt_factor)):

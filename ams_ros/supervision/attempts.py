@@ -70,7 +70,10 @@ class Attempts:
         done = self._done
         if steps:
             self._course.replays += 1
-            self._return()
+            begun = self._course.steps
+            if done:
+                self._let_go_home()
+            self._return(begun)
         # A job may have been settled by what the last samples of the attempt were followed by.
         if self._done:
             self._write_success()
@@ -155,10 +158,24 @@ class Attempts:
 
     # Between two attempts.
 
-    def _return(self) -> None:
-        """Bring the arm to the start pose, if it is not there. Raises TaskEnded or AmsError when it cannot be."""
+    def _let_go_home(self) -> None:
+        """Let the policy go home after its job as long as it does: it is under way, a planned way begins at rest."""
         course, home = self._course, self._replay.home
-        period, begun, motions, rests = course.period or _STEP, course.steps, 0, 0
+        for _ in range(self._replay.settings.homeward):
+            course.check()
+            wanted = course.infer_on(None).slice
+            steps = home.homeward(wanted)
+            if not steps or not course.execute(wanted.head(steps)):
+                return
+
+    def _return(self, begun: int | None = None) -> None:
+        """Bring the arm to the start pose, if it is not there. Raises TaskEnded or AmsError when it cannot be.
+
+        begun: count of steps when the way there began, None for now.
+        """
+        course, home = self._course, self._replay.home
+        begun = course.steps if begun is None else begun
+        period, motions, rests = course.period or _STEP, 0, 0
         while (way := home.way(course.commanded, period, _SLOWER**motions)) is not None:
             if max(motions, rests) >= home.settings.tries:
                 raise RobotError(f"the start pose was not reached in {motions} motions. The robot holds still")
