@@ -72,7 +72,7 @@ def test_a_rate_too_small_for_the_runs_is_admitted(ams, good):
         (("--live", "--simulated", "3"), "one of --bag FILE, --live and --simulated RUNS"),
         (("--simulated", "0"), "1 to 100000"),
         (("--simulated", "3", "--driver", "interbotix_wx250s"), "simulated_widowx with --simulated"),
-        (("--simulated", "3", "--driver", "nobody"), "interbotix_wx250s, jaka_s5, simulated_widowx"),
+        (("--simulated", "3", "--driver", "nobody"), "interbotix_wx250s, jaka_s5, simulated_jaka, simulated_widowx"),
         (("--simulated", "3", "--false-alarms", "0"), "above 0 and at most 0.5"),
         (("--simulated", "3", "--held-out", "1"), "0 to 0.9"),
         (("--simulated", "3", "--tasks", "2"), "--live with --tasks"),

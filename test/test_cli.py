@@ -178,7 +178,7 @@ def test_an_unknown_verb_or_option_is_a_usage_error() -> None:
         (("train", "cubes", "--iterations", "0"), "--iterations: got 0"),
         (("train", "cubes", "--minutes", "-2"), "--minutes: got -2"),
         (("train", "cubes", "--seed", "-2"), "--seed: got -2"),
-        (("evaluate", "--task", "dishes"), "dishes"),
+        (("evaluate", "dishes"), "dishes"),
         (("evaluate", "--objects", "-1"), "objects: got -1"),
         (("evaluate", "--episodes", "0"), "episodes: got 0"),
         (("evaluate", "--cap", "0"), "cap: got 0"),
