@@ -296,10 +296,10 @@ def test_with_simulated_time_stamps_and_clock_are_the_simulations_and_speed_is_f
 
 
 def test_settings_that_cannot_work_refuse_to_configure_and_say_why(start_node, probe):
-    start_node("simulated_robot", {"speed": 2.0, "task": "cups"})
+    start_node("simulated_robot", {"speed": 2.0, "task": "dishes"})
     status = probe.status(NODE)
     assert not probe.change(NODE, "configure")
-    status.wait_for(lambda message: "'cups'" in message.message, "the task is named")
+    status.wait_for(lambda message: "'dishes'" in message.message, "the task is named")
     assert probe.set_parameters(NODE, task="cubes") == []
     assert not probe.change(NODE, "configure")
     status.wait_for(lambda message: "use_sim_time" in message.message, "the mend is named")

@@ -254,7 +254,9 @@ def test_run_in_mode_ams_goes_on_after_the_first_job_guided_by_it_r1_r3_r4(
     plans = probe.listen(MotionPlan, "/ams/replay_supervisor/plan", 1000)
     report, store = tmp_path / "report.json", tmp_path / "store"
     task = ("--mode", "ams", "--objects", "2", "--jobs", "2", "--seed", "2", "--budget", "900")
-    run = ams("run", "--start", *task, "--json", str(report), "--set", f"context_pool.store={store}", *PATIENT)
+    # Never the policy's own way home, so that a planned one is sure to be seen.
+    chosen = ("--set", f"context_pool.store={store}", "--set", "replay_supervisor.replay.homeward=0")
+    run = ams("run", "--start", *task, "--json", str(report), *chosen, *PATIENT)
     code = run.process.wait(2 * START)
     told = json.loads(report.read_text())
     assert told["outcome"] == "finished", run.output()
