@@ -297,6 +297,8 @@ def test_a_judge_that_does_not_answer_is_told_once_and_holds_no_task_up(graph, p
     try:
         with probe.reconfigured(graph.name, judge_service="/slow/judge", judge_timeout=0.2, replay__attempt_first=8):
             status, result = Course(probe, mode="reset", task="cubes", step_budget=40).end()
+            # Told on another topic than the result, it may come after it.
+            status_of_node.wait_for(lambda message: "/slow/judge" in message.message, "the judge is missed")
             concerns = [each.message for each in status_of_node.all if "/slow/judge" in each.message]
     finally:
         enough.set()
