@@ -304,7 +304,9 @@ def test_a_judge_that_does_not_answer_is_told_once_and_holds_no_task_up(graph, p
         enough.set()
         judging.close()
     assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, "budget_spent"), result.message
-    assert concerns == ["the judge /slow/judge did not answer within 0.2 s"]
+    # Which of the two it is depends on how soon the service is discovered.
+    silent, absent = "the judge /slow/judge did not answer within 0.2 s", "the judge /slow/judge is not there"
+    assert concerns in ([silent], [absent], [absent, silent])
 
 
 def test_a_second_task_is_refused_with_the_reason_and_the_first_goes_on(graph, probe):
