@@ -133,12 +133,14 @@ class Rollout:
     def _scored(self, seed: int, result: TaskResult, scorer: Scorer, times: Times) -> Episode:
         placed = scorer.placed()
         success = placed == self._request.objects
+        # A cube may still be falling when the task ends, and be in place only when it is scored a second later.
+        in_place = scorer.first_success if scorer.first_success is not None else result.steps
         return Episode(
             seed=seed,
             success=success,
             placed=placed,
             steps=result.steps,
-            steps_to_success=scorer.first_success if success else None,
+            steps_to_success=in_place if success else None,
             inferences=result.inferences,
             outcome=result.outcome.value,
             message=result.message,
